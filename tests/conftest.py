@@ -1,0 +1,29 @@
+"""How tests are run: asynchronous ones as Django runs its own.
+
+An ``async def`` test needs no marker. It runs under ``async_to_sync``, so whatever it calls with
+``sync_to_async``, the ORM included, runs on the main thread and shares the test's transaction, as
+in ``django.test.TestCase``. A test marked ``anyio`` keeps AnyIO's own runner, on asyncio, together
+with AnyIO's asynchronous fixtures.
+"""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction
+
+import pytest
+from asgiref.sync import async_to_sync
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """AnyIO's plugin runs a marked test once, on the event loop Django has."""
+    return "asyncio"
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine function to its end; leave every other test to the next plugin."""
+    if pyfuncitem.get_closest_marker("anyio") or not iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    async_to_sync(pyfuncitem.obj)(**arguments)
+    return True
