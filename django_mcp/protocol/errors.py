@@ -17,16 +17,15 @@ to ``jsonrpc``; turning other exceptions into one of these belongs to ``server.d
 an era uses the HTTP status is decided by the transports.
 
 Sources: 2026-07-28, basic/index#error-codes and basic/transports/streamable-http#server-validation;
-2025-11-25, client/elicitation#url-elicitation-required-error; 2025-11-25, server/resources#error-handling.
+2025-11-25, client/elicitation#url-elicitation-required-error and server/resources#error-handling.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .revisions import Revision
+from .revisions import Revision
 
 
 class ProtocolError(Exception):
