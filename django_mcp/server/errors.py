@@ -86,7 +86,10 @@ class Declined(MCPServerError):
     """The user said no to a question (``action="decline"``) or closed it (``"cancel"``)."""
 
     def __init__(
-        self, message: str = "The user declined.", *, action: Literal["decline", "cancel"] = "decline"
+        self,
+        message: str = "The user declined.",
+        *,
+        action: Literal["decline", "cancel"] = "decline",
     ) -> None:
         super().__init__(message)
         self.action = action
