@@ -37,10 +37,11 @@ class Revision:
     era: Era
 
     batches: bool = False
-    """A message may be an array of messages (2025-03-26, basic#batching)."""
+    """A message may be an array of messages (2025-03-26, basic/index#batching)."""
 
     resumable: bool = False
-    """A broken stream goes on from `Last-Event-ID` (2025-11-25, basic/transports#resumability)."""
+    """A broken stream goes on from `Last-Event-ID`
+    (2025-11-25, basic/transports#resumability-and-redelivery)."""
 
     priming_event: bool = False
     """A stream opens with an empty event, so that it can be resumed from its start
@@ -62,7 +63,11 @@ class Revision:
     (2026-07-28, server/tools#structured-content)."""
 
     result_type: bool = False
-    """Every result says whether it is complete (2026-07-28, basic/index#results)."""
+    """Every result says whether it is complete (2026-07-28, basic/index#responses)."""
+
+    enveloped: bool = False
+    """Every request carries its revision and the client's capabilities in `_meta`
+    (2026-07-28, basic/index#_meta)."""
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Revision):
@@ -113,6 +118,7 @@ V2026_07_28 = Revision(
     resource_not_found=-32602,
     any_json_structured_content=True,
     result_type=True,
+    enveloped=True,
 )
 
 REVISIONS: tuple[Revision, ...] = (

@@ -1,0 +1,64 @@
+"""completion/complete: suggestions for an argument of a prompt or of a resource template."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from django_mcp.protocol.revisions import V2025_06_18
+
+from .base import BaseMetadata, RequestParams, Result, Since, WireModel
+
+
+class PromptReference(BaseMetadata):
+    """A prompt, by its name."""
+
+    type: Literal["ref/prompt"] = "ref/prompt"
+
+
+class ResourceTemplateReference(WireModel):
+    """A resource template, by its URI template; `ResourceReference` up to 2025-03-26."""
+
+    type: Literal["ref/resource"] = "ref/resource"
+    uri: str
+
+
+CompletionReference: TypeAlias = Annotated[
+    PromptReference | ResourceTemplateReference, Field(discriminator="type")
+]
+
+
+class CompletionArgument(WireModel):
+    """The argument being filled in, and what is there so far."""
+
+    name: str
+    value: str
+
+
+class CompletionContext(WireModel):
+    """The arguments that are already filled in."""
+
+    arguments: dict[str, str] | None = None
+
+
+class CompleteRequestParams(RequestParams):
+    """completion/complete: what is being filled in."""
+
+    ref: CompletionReference
+    argument: CompletionArgument
+    context: Annotated[CompletionContext | None, Since(V2025_06_18)] = None
+
+
+class Completion(WireModel):
+    """Suggestions, best first; at most 100 may be sent (server/utilities/completion)."""
+
+    values: list[str] = Field(max_length=100)
+    total: int | None = None
+    has_more: bool | None = None
+
+
+class CompleteResult(Result):
+    """The suggestions."""
+
+    completion: Completion
