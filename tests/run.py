@@ -1,0 +1,25 @@
+"""Run the test-suite, from a clone and Python alone: ``python tests/run.py [arguments of pytest]``.
+
+The first run makes ``.venv`` in the clone; inside a virtual environment that has the package with
+its extra "test" that one is used.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parent.parent
+# In place of this directory, whose modules must not stand in for installed ones.
+sys.path[0] = str(CLONE / ".ci")
+
+import bootstrap  # noqa: E402 - it is found through the line above
+
+
+def main() -> None:
+    """Go on as pytest."""
+    bootstrap.become([bootstrap.python("test"), "-m", "pytest", *sys.argv[1:]], cwd=CLONE)
+
+
+if __name__ == "__main__":
+    main()
