@@ -102,9 +102,6 @@ class WireModel(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        # Building a hundred validators takes longer than starting Python: each is built when it
-        # is first used.
-        defer_build=True,
     )
 
 

@@ -51,9 +51,9 @@ class CompleteRequestParams(RequestParams):
 
 
 class Completion(WireModel):
-    """Suggestions, best first; at most 100 may be sent (server/utilities/completion)."""
+    """Suggestions, best first; a server may send at most 100 (server/utilities/completion)."""
 
-    values: list[str] = Field(max_length=100)
+    values: list[str]
     total: int | None = None
     has_more: bool | None = None
 

@@ -39,7 +39,7 @@ class Annotations(WireModel):
     """
 
     audience: list[Role] | None = None
-    priority: Annotated[Number | None, Field(ge=0, le=1)] = None
+    priority: Number | None = None
     last_modified: Annotated[str | None, Since(V2025_06_18)] = None
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from django_mcp.protocol.revisions import V2025_11_25
 
@@ -18,11 +18,19 @@ SamplingMessageContentBlock: TypeAlias = Annotated[
 ]
 
 
+def _one_or_several(content: Any) -> str:
+    return "several" if isinstance(content, list) else "one"
+
+
 class SamplingMessage(WireModel):
     """A message of the conversation; several blocks at once only since 2025-11-25."""
 
     role: Role
-    content: SamplingMessageContentBlock | list[SamplingMessageContentBlock]
+    content: Annotated[
+        Annotated[SamplingMessageContentBlock, Tag("one")]
+        | Annotated[list[SamplingMessageContentBlock], Tag("several")],
+        Discriminator(_one_or_several),
+    ]
     meta: Annotated[Meta, Since(V2025_11_25)] = None
 
     @property
@@ -41,9 +49,9 @@ class ModelPreferences(WireModel):
     """Which model to choose; priorities go from 0 to 1."""
 
     hints: list[ModelHint] | None = None
-    cost_priority: Annotated[Number | None, Field(ge=0, le=1)] = None
-    speed_priority: Annotated[Number | None, Field(ge=0, le=1)] = None
-    intelligence_priority: Annotated[Number | None, Field(ge=0, le=1)] = None
+    cost_priority: Number | None = None
+    speed_priority: Number | None = None
+    intelligence_priority: Number | None = None
 
 
 class ToolChoice(WireModel):

@@ -1,4 +1,4 @@
-"""subscriptions/listen, since 2026-07-28: one stream for the changes the client wants to know of."""
+"""subscriptions/listen, since 2026-07-28: one stream for the changes a client wants to hear of."""
 
 from __future__ import annotations
 
