@@ -1,0 +1,9 @@
+"""The project's pages. The MCP endpoint is added by ``config.asgi``."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("library.urls")),
+]

@@ -1,0 +1,12 @@
+"""The library's pages."""
+
+from django.urls import path
+
+from . import views
+
+app_name = "library"
+urlpatterns = [
+    path("", views.start, name="start"),
+    path("books/", views.BookList.as_view(), name="books"),
+    path("books/<int:pk>/", views.BookDetail.as_view(), name="book"),
+]

@@ -1,0 +1,38 @@
+"""The library's pages: the start page, the catalogue, a book."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.generic import DetailView, ListView
+
+from .models import Author, Book, Loan
+
+
+def start(request: HttpRequest) -> HttpResponse:
+    """What this is, what it holds, and how to connect an MCP client to it."""
+    context = {
+        "books": Book.objects.count(),
+        "authors": Author.objects.count(),
+        "loans": Loan.objects.open().count(),
+        "mcp_url": request.build_absolute_uri("/mcp"),
+    }
+    return render(request, "library/start.html", context)
+
+
+class BookList(ListView):
+    """The catalogue, or what a search found in it."""
+
+    paginate_by = 50
+
+    def get_queryset(self) -> QuerySet[Book]:
+        query = self.request.GET.get("q", "")
+        return Book.objects.select_related("author").with_loan_status().search(query)
+
+
+class BookDetail(DetailView):
+    """One book."""
+
+    def get_queryset(self) -> QuerySet[Book]:
+        return Book.objects.select_related("author").with_loan_status()
