@@ -164,7 +164,7 @@ def _install(interpreter: Path, extras: Collection[str]) -> None:
     wanted = sorted(_extras_in(_stamp()) | set(extras))
     target = f"{CLONE}[{','.join(wanted)}]" if wanted else str(CLONE)
     print(f"Installing the package and its dependencies into {ENVIRONMENT} ...", flush=True)
-    pip = [str(interpreter), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pip = [str(interpreter), "-m", "pip", "-qq", "--disable-pip-version-check"]
     if subprocess.run([*pip, "install", "--editable", target]).returncode:
         sys.exit("pip could not install the package; what it says above is the reason.")
     stamp = {"pyproject": _metadata_digest(), "extras": wanted}

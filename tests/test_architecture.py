@@ -42,12 +42,15 @@ ROOMS_WELCOME = {
     "extensions": {"server", "protocol"},
 }
 
+#: What a value of the wire is made of.
+VALUES = {"pydantic", "pydantic_core", "typing_extensions"}
+
 #: Distributions a part of the package may import beside the standard library. The first row whose
 #: path fits decides; a module no row fits may import any runtime dependency.
 DISTRIBUTIONS_WELCOME = (
-    ("protocol/", {"pydantic", "pydantic_core"}),
+    ("protocol/", VALUES),
     # referencing is the part of jsonschema that decides where a "$ref" may lead.
-    ("server/", {"pydantic", "pydantic_core", "anyio", "jsonschema", "referencing"}),
+    ("server/", VALUES | {"anyio", "jsonschema", "referencing"}),
     ("client/", {"httpx", "anyio"}),
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
