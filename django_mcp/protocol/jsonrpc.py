@@ -265,7 +265,13 @@ def result_bytes(id: RequestId, result: Mapping[str, Any] | bytes) -> bytes:
 
 
 def error_bytes(id: RequestId | None, error: ProtocolError) -> bytes:
-    """The answer to the request ``id`` that failed; ``None`` if the id could not be read."""
+    """The answer to the request ``id`` that failed; ``None`` if the id could not be read.
+
+    The message then has no ``id``: JSON-RPC's null is not an id that MCP's schema knows
+    (2026-07-28, basic/index#error-responses).
+    """
+    if id is None:
+        return b'{"jsonrpc":"2.0","error":%b}' % dumps(error.to_wire())
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (_id_bytes(id), dumps(error.to_wire()))
 
 
@@ -281,8 +287,7 @@ def notification_bytes(method: str, params: Mapping[str, Any] | None = None) -> 
     return dumps({**message, "params": params} if params else message)
 
 
-def _id_bytes(request_id: RequestId | None) -> bytes:
-    # JSON-RPC 2.0, 5: null where the id could not be detected.
+def _id_bytes(request_id: RequestId) -> bytes:
     if type(request_id) is int:
         return b"%d" % request_id
     return dumps(request_id)

@@ -1,0 +1,182 @@
+"""Threads that hold Django's database connections, and give them back.
+
+Sync functions run side by side in a bounded pool. Async functions run on the loop, but Django's
+async ORM sends every query to a thread, by default one for the whole process; here each running
+call borrows a thread of its own, a lane, so that one call's queries do not wait for another's.
+Either way `close_old_connections()` runs around the call, which is what makes CONN_MAX_AGE and
+CONN_HEALTH_CHECKS mean what they mean in a view, and ATOMIC_REQUESTS is honoured.
+
+Where the event loop was started by `async_to_sync` (a WSGI request, a TestCase), sync work belongs to
+the thread that started it: that thread's connections are the request's, or hold the test's
+transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Final, ParamSpec, TypeVar
+
+from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
+from django.db import close_old_connections, connections, transaction
+
+from ..server.threads import MAX_THREADS
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LANES_PER_THREAD: Final = 1
+
+
+class DjangoWorkers:
+    """Runs a server's functions with their database connections in order."""
+
+    def __init__(self, max_threads: int = MAX_THREADS) -> None:
+        self._max_threads = max_threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._lanes: deque[_Lane] = deque()
+        self._made = 0
+        self._lock = threading.Lock()
+
+    async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        call = functools.partial(function, *args, **kwargs)
+        if _called_from_sync():
+            return await sync_to_async(_in_transaction)(call)
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor(), context.run, _with_connections, call)
+
+    async def run_async(
+        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        if _called_from_sync():
+            return await _async_in_transaction(function, *args, **kwargs)
+        lane = self._borrow()
+        if lane is None:
+            return await _async_in_transaction(function, *args, **kwargs)
+        token = SyncToAsync.thread_sensitive_context.set(lane.context)
+        try:
+            return await _async_in_transaction(function, *args, **kwargs)
+        finally:
+            SyncToAsync.thread_sensitive_context.reset(token)
+            self._give_back(lane)
+
+    def close(self) -> None:
+        """Let go of the threads; running functions end by themselves."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            lanes, self._lanes = list(self._lanes), deque()
+            self._made -= len(lanes)
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for lane in lanes:
+            lane.shutdown(wait=False)
+
+    def _executor(self) -> ThreadPoolExecutor:
+        pool = self._pool
+        if pool is None:
+            with self._lock:
+                pool = self._pool
+                if pool is None:
+                    pool = ThreadPoolExecutor(self._max_threads, thread_name_prefix="django_mcp")
+                    self._pool = pool
+        return pool
+
+    def _borrow(self) -> _Lane | None:
+        try:
+            return self._lanes.pop()
+        except IndexError:
+            pass
+        with self._lock:
+            if self._made >= self._max_threads * _LANES_PER_THREAD:
+                return None
+            self._made += 1
+        return _Lane()
+
+    def _give_back(self, lane: _Lane) -> None:
+        if not lane.used:
+            self._lanes.append(lane)
+            return
+        # Behind whatever is still running there, such as the query of a call that was cancelled.
+        lane.used = False
+        done = ThreadPoolExecutor.submit(lane, close_old_connections)
+        done.add_done_callback(lambda _: self._lanes.append(lane))
+
+
+class _Lane(ThreadPoolExecutor):
+    """One thread, made when first used, that serves the sync work of one async call at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(1, thread_name_prefix="django_mcp_lane")
+        self.used = False
+        self.context = ThreadSensitiveContext()
+        SyncToAsync.context_to_thread_executor[self.context] = self
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        if not self.used:
+            self.used = True
+            super().submit(close_old_connections)
+        return super().submit(fn, *args, **kwargs)
+
+
+def _called_from_sync() -> bool:
+    # asgiref keeps, for the loops it starts, the executor that runs on the thread that waits.
+    return getattr(AsyncToSync.executors, "current", None) is not None
+
+
+def _with_connections(call: Callable[[], T]) -> T:
+    close_old_connections()
+    try:
+        return _in_transaction(call)
+    finally:
+        close_old_connections()
+
+
+def _atomic_aliases() -> list[str]:
+    return [
+        alias for alias, settings in connections.settings.items() if settings["ATOMIC_REQUESTS"]
+    ]
+
+
+def _in_transaction(call: Callable[[], T]) -> T:
+    aliases = _atomic_aliases()
+    if not aliases:
+        return call()
+    with ExitStack() as stack:
+        for alias in aliases:
+            stack.enter_context(transaction.atomic(using=alias))
+        return call()
+
+
+async def _async_in_transaction(
+    function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    aliases = _atomic_aliases()
+    if not aliases:
+        return await function(*args, **kwargs)
+    # Entered and left on the thread that the function's own queries run on.
+    stack = ExitStack()
+    await sync_to_async(_enter)(stack, aliases)
+    error: BaseException | None = None
+    try:
+        return await function(*args, **kwargs)
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        await asyncio.shield(sync_to_async(_leave)(stack, error))
+
+
+def _enter(stack: ExitStack, aliases: list[str]) -> None:
+    for alias in aliases:
+        stack.enter_context(transaction.atomic(using=alias))
+
+
+def _leave(stack: ExitStack, error: Any) -> None:
+    stack.__exit__(None if error is None else type(error), error, None)

@@ -1,0 +1,155 @@
+"""System checks: what is wrong with a project's servers, said before the first client meets it.
+
+E001  DJANGO_MCP has an unknown key or a value of the wrong type
+E002  DJANGO_MCP names something that cannot be imported
+E003  outside DEBUG, an endpoint has no authentication
+W001  no route leads to the default server
+W002  a tool has no description
+W003  a server has nothing to offer
+W004  an endpoint is open to everybody outside DEBUG
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.handlers.asgi import ASGIHandler
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import import_string
+
+from . import conf
+from .default import servers
+
+NOT_SET = "django_mcp.authentication.anonymous"
+
+
+@register(Tags.compatibility)
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E001 and E002."""
+    given = getattr(settings, "DJANGO_MCP", {})
+    wrong = [
+        Error(message, hint=hint, id="django_mcp.E001") for message, hint in conf.problems(given)
+    ]
+    return [*wrong, *(() if wrong else _imports(conf.get()))]
+
+
+def _imports(options: conf.Settings) -> Iterator[CheckMessage]:
+    named = [
+        ("AUTHENTICATION", options.authentication),
+        ("LIFESPAN", options.lifespan),
+        *(("MIDDLEWARE", value) for value in options.middleware),
+    ]
+    for key, value in named:
+        if not isinstance(value, str):
+            continue
+        try:
+            found = import_string(value)
+        except ImportError as error:
+            yield Error(
+                f"DJANGO_MCP[{key!r}]: {value!r} cannot be imported.",
+                hint=str(error),
+                id="django_mcp.E002",
+            )
+        else:
+            if not callable(found):
+                yield Error(
+                    f"DJANGO_MCP[{key!r}]: {value!r} is not callable.", id="django_mcp.E002"
+                )
+
+
+@register(Tags.security)
+def check_authentication(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E003 and W004."""
+    if settings.DEBUG or conf.problems(getattr(settings, "DJANGO_MCP", {})):
+        return []
+    chosen = conf.get().authentication
+    if chosen is None:
+        return [
+            Error(
+                "The MCP endpoint has no authentication, so it refuses every request.",
+                hint='Set DJANGO_MCP["AUTHENTICATION"] to a callable that turns a request into a '
+                f'Principal, or to "{NOT_SET}" if everybody may use every tool.',
+                id="django_mcp.E003",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def check_open_endpoint(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W004, with `check --deploy`."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})):
+        return []
+    if conf.get().authentication != NOT_SET:
+        return []
+    return [
+        Warning(
+            "The MCP endpoint is open: everybody who reaches it may use every tool.",
+            hint="That was asked for; silence this check if it is right.",
+            id="django_mcp.W004",
+        )
+    ]
+
+
+@register
+def check_components(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W002 and W003."""
+    messages: list[CheckMessage] = []
+    for server in servers.values():
+        kinds = (server.tools, server.resources, server.resource_templates, server.prompts)
+        if not any(len(kind) for kind in kinds):
+            messages.append(
+                Warning(
+                    f"The MCP server {server.name!r} has no tools, resources or prompts.",
+                    hint="Write an mcp.py in one of your installed apps: from django_mcp import tool.",
+                    id="django_mcp.W003",
+                )
+            )
+        messages.extend(
+            Warning(
+                f"The tool {tool.key!r} of the MCP server {server.name!r} has no description.",
+                hint="Write a docstring: it is all the model knows of when to call it.",
+                id="django_mcp.W002",
+            )
+            for tool in server.tools
+            if not tool.definition.description
+        )
+    return messages
+
+
+@register(Tags.urls)
+def check_routes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W001: neither the ASGI application nor the URLconf leads to a server."""
+    if _routed_by_asgi() or any(_views(get_resolver())):
+        return []
+    return [
+        Warning(
+            "No route leads to the MCP server.",
+            hint="In asgi.py: from django_mcp.routing import get_asgi_application; or in urls.py: "
+            'path("", include("django_mcp.urls")).',
+            id="django_mcp.W001",
+        )
+    ]
+
+
+def _routed_by_asgi() -> bool:
+    dotted = getattr(settings, "ASGI_APPLICATION", None)
+    if not dotted:
+        return False
+    try:
+        application = import_string(dotted)
+    except Exception:
+        return True  # Whatever is wrong there, Django says it better.
+    # A router of the project's own may lead anywhere; Django's handler leads to the URLconf only.
+    return not isinstance(application, ASGIHandler)
+
+
+def _views(resolver: URLResolver) -> Iterator[bool]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _views(pattern)
+        elif isinstance(pattern, URLPattern) and hasattr(pattern.callback, "mcp_endpoint"):
+            yield True

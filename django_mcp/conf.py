@@ -1,0 +1,110 @@
+"""The DJANGO_MCP setting as one typed object, read when it is first needed.
+
+`checks` reports keys that do not exist and values of the wrong type; `get()` raises
+ImproperlyConfigured for them, so that nothing runs on a misread setting.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+from pydantic import TypeAdapter, ValidationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What DJANGO_MCP may say; every key is optional, and written in capitals there."""
+
+    name: str = "django-mcp"
+    """What clients know the default server by."""
+    title: str | None = None
+    """Its name for people."""
+    version: str = ""
+    description: str | None = None
+    instructions: str | None = None
+    """What the model is told of the server."""
+    website_url: str | None = None
+    icons: Sequence[str | Mapping[str, Any]] = ()
+    """Sources ("static:library/book.svg"), or whole icon objects."""
+
+    path: str = "mcp"
+    """Where `get_asgi_application()` mounts the default server."""
+    authentication: str | Callable[..., Any] | None = None
+    """A callable, or the dotted path of one, that turns a request into a Principal."""
+    allowed_origins: Sequence[str] = ()
+    """Origins of other sites whose pages may call the endpoint."""
+
+    max_body_bytes: int = 4 * 1024 * 1024
+    max_json_depth: int = 64
+    max_threads: int = 40
+    """How many sync functions, and how many async ones with queries, run at a time."""
+    page_size: int = 500
+    keep_alive: float = 15.0
+    """Seconds of silence after which a stream gets a comment; 0 for never."""
+    request_state_lifetime: int = 600
+    """Seconds a question may wait for its answer."""
+
+    cache: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """{"tools/list": {"ttl_ms": 60000, "scope": "private"}}"""
+    middleware: Sequence[str | Callable[..., Any]] = ()
+    lifespan: str | Callable[..., Any] | None = None
+
+
+_TYPES: dict[str, Any] = {f.name: f.type for f in fields(Settings)}
+
+
+def problems(given: object) -> list[tuple[str, str]]:
+    """What is wrong with the value of DJANGO_MCP, as pairs of a message and a hint."""
+    if not isinstance(given, Mapping):
+        return [("DJANGO_MCP must be a dict.", 'DJANGO_MCP = {"NAME": "my-project"}')]
+    known = [name.upper() for name in _TYPES]
+    found: list[tuple[str, str]] = []
+    for key, value in given.items():
+        if key not in known:
+            nearest = difflib.get_close_matches(str(key).upper(), known, 1)
+            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Known: {', '.join(known)}."
+            found.append((f"DJANGO_MCP has no setting {key!r}.", hint))
+            continue
+        message = _type_problem(key.lower(), value)
+        if message:
+            found.append((f"DJANGO_MCP[{key!r}]: {message}", f"It is {value!r}."))
+    return found
+
+
+@cache
+def get() -> Settings:
+    """The settings; raises ImproperlyConfigured where DJANGO_MCP cannot be read."""
+    given = getattr(settings, "DJANGO_MCP", {})
+    wrong = problems(given)
+    if wrong:
+        raise ImproperlyConfigured(" ".join(f"{message} {hint}" for message, hint in wrong))
+    return Settings(**{key.lower(): value for key, value in given.items()})
+
+
+def load(value: str | Callable[..., Any]) -> Callable[..., Any]:
+    """The callable itself, or what a dotted path leads to."""
+    return import_string(value) if isinstance(value, str) else value
+
+
+def forget(*, setting: str, **kwargs: Any) -> None:
+    """Receiver of `setting_changed`: read DJANGO_MCP anew when it is next needed."""
+    if setting == "DJANGO_MCP":
+        get.cache_clear()
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_TYPES[name])
+
+
+def _type_problem(name: str, value: object) -> str | None:
+    try:
+        _adapter(name).validate_python(value)
+    except ValidationError as error:
+        return "; ".join(sorted({str(item["msg"]) for item in error.errors()}))
+    return None

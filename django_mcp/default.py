@@ -1,0 +1,71 @@
+"""Servers on Django's ground: the class with everything plugged in, and the default server.
+
+`MCPServer` here is the server's with Django's threads, keys, permissions and static files.
+`default_server()` is built once from DJANGO_MCP, and the decorators of `django_mcp` are bound to it, as
+`admin.site` is to `@admin.register`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from . import conf
+from .backends.icons import resolve_icon
+from .backends.signing import DjangoSealer
+from .backends.threads import DjangoWorkers
+from .permissions import has_permission
+from .protocol import types
+from .server.server import CacheHint
+from .server.server import MCPServer as PlainServer
+from .signals import send_call_finished
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Every server of this process, by name: what checks and commands look through.
+servers: dict[str, MCPServer] = {}
+
+
+class MCPServer(PlainServer):
+    """A Model Context Protocol server of a Django project.
+
+    Takes what the server of `django_mcp.server` takes, and runs its functions in threads with
+    Django's database connections, seals with SECRET_KEY, understands permission names
+    ("library.change_book") and icons from static files ("static:library/book.svg").
+
+    Replicas of one project must give a server the same name.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        settings = conf.get()
+        options.setdefault("page_size", settings.page_size)
+        options.setdefault("workers", DjangoWorkers(settings.max_threads))
+        options.setdefault("sealer", DjangoSealer(settings.request_state_lifetime))
+        options.setdefault("resolve_rule", has_permission)
+        options.setdefault("resolve_icon", resolve_icon)
+        super().__init__(name, **options)
+        self.observers.append(send_call_finished)
+        servers[name] = self
+
+
+@cache
+def default_server() -> MCPServer:
+    """The server DJANGO_MCP describes."""
+    settings = conf.get()
+    return MCPServer(
+        settings.name,
+        title=settings.title,
+        version=settings.version,
+        description=settings.description,
+        instructions=settings.instructions,
+        website_url=settings.website_url,
+        icons=[_icon(icon) for icon in settings.icons],
+        cache={method: CacheHint(**hint) for method, hint in settings.cache.items()},
+        middleware=[conf.load(middleware) for middleware in settings.middleware],
+        lifespan=None if settings.lifespan is None else conf.load(settings.lifespan),
+    )
+
+
+def _icon(icon: str | Mapping[str, Any]) -> types.Icon:
+    return types.Icon(src=icon) if isinstance(icon, str) else types.Icon(**icon)

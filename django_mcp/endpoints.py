@@ -1,0 +1,60 @@
+"""From a server to its endpoint: what both adapters are handed, and which servers have one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from . import conf
+from .authentication import authenticator
+from .server.server import MCPServer
+from .transports.http.endpoint import Endpoint
+from .transports.http.guard import Guard
+
+#: What Django itself answers to where DEBUG is on and ALLOWED_HOSTS is empty.
+LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
+
+
+def build_endpoint(
+    server: MCPServer, authenticate: str | Callable[..., Any] | None = None
+) -> Endpoint:
+    """The endpoint of `server` as the project's settings have it.
+
+    `authenticate` stands in for DJANGO_MCP["AUTHENTICATION"] at this one endpoint.
+    """
+    options = conf.get()
+    return Endpoint(
+        server=server,
+        authenticate=authenticator(authenticate),
+        guard=Guard(
+            allows_host=allows_host,
+            trusts_host=trusts_host,
+            allowed_origins=frozenset(options.allowed_origins),
+            max_body=options.max_body_bytes,
+        ),
+        max_depth=options.max_json_depth,
+        keep_alive=options.keep_alive,
+    )
+
+
+def allows_host(host: str) -> bool:
+    """True where ALLOWED_HOSTS admits the Host header `host`."""
+    return _matches(host, _allowed_hosts())
+
+
+def trusts_host(host: str) -> bool:
+    """True where ALLOWED_HOSTS admits it by name: a wildcard for everything trusts nobody."""
+    return _matches(host, [pattern for pattern in _allowed_hosts() if pattern != "*"])
+
+
+def _allowed_hosts() -> list[str]:
+    allowed = list(settings.ALLOWED_HOSTS)
+    return LOCAL_HOSTS if settings.DEBUG and not allowed else allowed
+
+
+def _matches(host: str, patterns: list[str]) -> bool:
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, patterns)

@@ -1,0 +1,7 @@
+"""The questions that `Context.ask_all` takes: `form()`, `url()`, `sample()`, `roots()`."""
+
+from __future__ import annotations
+
+from .server.questions import Answer, form, roots, sample, url
+
+__all__ = ["Answer", "form", "roots", "sample", "url"]

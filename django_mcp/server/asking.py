@@ -1,0 +1,244 @@
+"""Asking the client: one `ask()` for every way a question can travel.
+
+A question is the same value everywhere. `RoundTrip` sends it inside an `input_required` result and
+finds the answer in the request that follows; `NotAskable` refuses where no question may be asked.
+What a form looks like is `forms`; what a request state holds, `protocol.round_trips`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from ..protocol.errors import InvalidParams
+from ..protocol.round_trips import RequestState, call_fingerprint, digest
+from ..protocol.types import InputRequiredResult
+from .errors import ClientCannotAnswer
+from .request_state import InvalidState
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Generic[T]):
+    """One thing asked of the client.
+
+    `method` and `params` are the request on the wire, `needs` the capabilities the client must
+    have declared for it, and `read` turns the client's result into what the author gets; it
+    raises ValueError for a result that does not fit the question.
+    """
+
+    method: str
+    params: dict[str, Any]
+    needs: dict[str, Any]
+    read: Callable[[dict[str, Any]], T]
+
+
+class InputRequired(BaseException):
+    """Ends a call with questions. Not an Exception, so that no `except Exception` swallows it."""
+
+    def __init__(self, result: InputRequiredResult) -> None:
+        super().__init__("the client is asked for input")
+        self.result = result
+
+
+class Asking(Protocol):
+    """Asks the client, in whatever way this exchange has."""
+
+    async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
+        """Return the answer to every question under its key, asking all of them at once.
+
+        Raises ClientCannotAnswer where the client did not declare what a question needs.
+        """
+
+    def next_key(self) -> str:
+        """A key for a question whose author gave none: the same in every run of the call."""
+
+
+class NotAskable:
+    """The way of asking of a method whose result cannot hold a question."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
+        raise RuntimeError(
+            f"Nothing can be asked while {self._method} is answered: only tools, prompts and "
+            "resources may ask."
+        )
+
+    def next_key(self) -> str:
+        return "question-1"
+
+
+class RoundTrip:
+    """Asks inside a result: the function runs again from the top when the answers have come.
+
+    Source: 2026-07-28, basic/patterns/mrtr. The state that travels with the questions is bound to
+    the caller, the server, the method, the target and the arguments; an answer counts only for the
+    question it was given to, letter by letter.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        arguments: Mapping[str, Any] | None,
+        responses: object,
+        sealed: str | None,
+    ) -> None:
+        self._exchange = exchange
+        self._arguments = arguments
+        self._responses = responses if isinstance(responses, dict) else {}
+        self._count = 0
+        self._call = ""
+        self._state: RequestState | None = None
+        if sealed is not None:
+            self._state = self._open(sealed)
+
+    def next_key(self) -> str:
+        self._count += 1
+        return f"question-{self._count}"
+
+    async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
+        check_capabilities(questions, self._exchange.peer.capabilities_on_the_wire)
+        found: dict[str, Any] = {}
+        raw: dict[str, Any] = {}
+        missing: dict[str, Question[Any]] = {}
+        for key, question in questions.items():
+            result = self._answer(key, question)
+            if result is None:
+                missing[key] = question
+            else:
+                found[key] = _read(key, question, result)
+                raw[key] = result
+        if missing:
+            raise InputRequired(self._required(missing, raw))
+        self._remember(questions, raw)
+        return found
+
+    def _answer(self, key: str, question: Question[Any]) -> dict[str, Any] | None:
+        state = self._state
+        if state is None or state.asked.get(key) != _fingerprint(question):
+            return None
+        result = state.answers.get(key)
+        if result is None:
+            result = self._responses.get(key)
+        if result is not None and not isinstance(result, dict):
+            raise InvalidParams(f"params.inputResponses.{key} must be an object.")
+        return result
+
+    def _remember(self, questions: Mapping[str, Question[Any]], raw: dict[str, Any]) -> None:
+        """Keep what this round brought, for the state of the questions still to come."""
+        self._state = self._merged(questions, raw)
+
+    def _merged(
+        self, questions: Mapping[str, Question[Any]], raw: Mapping[str, Any]
+    ) -> RequestState:
+        before = self._state or RequestState(call=self._fingerprint_of_call())
+        return RequestState(
+            call=before.call,
+            asked={**before.asked, **{k: _fingerprint(q) for k, q in questions.items()}},
+            answers={**before.answers, **raw},
+        )
+
+    def _required(
+        self, missing: Mapping[str, Question[Any]], raw: Mapping[str, Any]
+    ) -> InputRequiredResult:
+        state = self._merged(missing, raw)
+        requests = {
+            key: {"method": question.method, "params": question.params}
+            for key, question in missing.items()
+        }
+        return InputRequiredResult.model_construct(
+            result_type="input_required",
+            input_requests=requests,
+            request_state=self._exchange.server.sealer.seal(state.to_json()),
+        )
+
+    def _open(self, sealed: str) -> RequestState:
+        # One message for every reason: who forges states learns nothing from the answer.
+        try:
+            state = RequestState.from_json(self._exchange.server.sealer.open(sealed))
+        except (InvalidState, ValueError):
+            raise _refused() from None
+        if state.call != self._fingerprint_of_call():
+            raise _refused()
+        return state
+
+    def _fingerprint_of_call(self) -> str:
+        if not self._call:
+            exchange = self._exchange
+            self._call = call_fingerprint(
+                exchange.caller.principal.id,
+                exchange.server.name,
+                exchange.request.method,
+                exchange.target,
+                self._arguments,
+            )
+        return self._call
+
+
+def check_capabilities(questions: Mapping[str, Question[Any]], declared: Mapping[str, Any]) -> None:
+    """Raise ClientCannotAnswer, naming everything that is missing, unless all can be asked."""
+    missing: dict[str, Any] = {}
+    for question in questions.values():
+        for name, wanted in question.needs.items():
+            have = declared.get(name)
+            if not isinstance(have, dict) or not _covers(name, have, wanted):
+                missing.setdefault(name, {}).update(wanted)
+    if missing:
+        raise ClientCannotAnswer(missing)
+
+
+def _covers(name: str, have: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    # An empty elicitation capability means forms (2025-11-25, client/elicitation#capabilities).
+    if name == "elicitation" and "form" in wanted and not have.keys() & {"form", "url"}:
+        return True
+    return all(key in have for key in wanted)
+
+
+def merge(required: list[InputRequired], sealer: Any) -> InputRequired:
+    """One result out of several that concurrent tasks of one call ended with."""
+    first = required[0]
+    if len(required) == 1:
+        return first
+    requests: dict[str, Any] = {}
+    states: list[RequestState] = []
+    for item in required:
+        requests.update(item.result.input_requests or {})
+        states.append(RequestState.from_json(sealer.open(item.result.request_state)))
+    state = RequestState(
+        call=states[0].call,
+        asked={key: value for one in states for key, value in one.asked.items()},
+        answers={key: value for one in states for key, value in one.answers.items()},
+    )
+    return InputRequired(
+        InputRequiredResult.model_construct(
+            result_type="input_required",
+            input_requests=requests,
+            request_state=sealer.seal(state.to_json()),
+        )
+    )
+
+
+def _fingerprint(question: Question[Any]) -> str:
+    return digest([question.method, question.params])
+
+
+def _read(key: str, question: Question[T], result: dict[str, Any]) -> T:
+    try:
+        return question.read(result)
+    except (ValueError, InvalidParams) as error:
+        raise InvalidParams(f"params.inputResponses.{key}: {error}") from None
+
+
+def _refused() -> InvalidParams:
+    return InvalidParams(
+        "params.requestState is not valid for this request, or no longer: send the request again "
+        "without requestState and inputResponses.",
+        data={"reason": "invalid_request_state"},
+    )

@@ -1,0 +1,114 @@
+"""Completions: the functions that suggest values, and what they may return.
+
+Two forms of function. One for a single argument, `@completion("prompt or template", "argument")`, takes
+the typed text as its first parameter and, by name, any of the other arguments given so far. One for
+the whole server, `@completion`, takes `(ref, argument, context)` as the official SDK's does.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ..protocol.types import CompleteRequestParams, Completion, PromptReference
+from .components import Callee, callee
+from .context import Context
+from .errors import RegistrationError
+from .signatures import inspect_function
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+#: 2026-07-28, server/utilities/completion#completion-results.
+MAX_VALUES: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArgumentCompletion:
+    """Suggests values for one argument of one prompt or template."""
+
+    callee: Callee
+    value: str
+    others: frozenset[str]
+
+
+def argument_completion(function: Callable[..., Any], target: str) -> ArgumentCompletion:
+    """Build the completion behind `function`; raises RegistrationError where its signature does
+    not fit."""
+    signature = inspect_function(function, context_type=Context)
+    parameters = signature.parameters
+    if not parameters:
+        raise RegistrationError(
+            f"{signature.name}() completes an argument of {target!r}, so it takes the text typed "
+            "so far as its first parameter: (value: str)."
+        )
+    for parameter in parameters[1:]:
+        if parameter.required:
+            raise RegistrationError(
+                f"{signature.name}(): {parameter.name!r} may not have been filled in yet, so it "
+                f"needs a default: {parameter.name}: str | None = None."
+            )
+    return ArgumentCompletion(
+        callee=callee(signature),
+        value=parameters[0].name,
+        others=frozenset(parameter.name for parameter in parameters[1:]),
+    )
+
+
+def server_completion(function: Callable[..., Any]) -> Callee:
+    """Build the completion for a whole server; raises RegistrationError for a wrong signature."""
+    parameters = inspect.signature(function).parameters
+    if len(parameters) != 3:
+        raise RegistrationError(
+            f"{getattr(function, '__name__', function)!s}() completes for the whole server, so it "
+            "takes (ref, argument, context); for one argument write "
+            '@completion("prompt name or URI template", "argument").'
+        )
+    is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
+    return Callee(function=function, is_async=is_async, context=None)
+
+
+async def complete(exchange: Exchange, params: CompleteRequestParams) -> Completion:
+    """The suggestions for `params`, none where nobody completes this argument."""
+    server, ref, argument = exchange.server, params.ref, params.argument
+    target = ref.name if isinstance(ref, PromptReference) else ref.uri
+    found = server.completions.get((target, argument.name))
+    if found is not None:
+        return as_completion(await _suggest(exchange, found, params))
+    if server.any_completion is None:
+        return Completion(values=[], total=0, has_more=False)
+    names = list(inspect.signature(server.any_completion.function).parameters)
+    given = dict(zip(names, (ref, argument, params.context), strict=True))
+    return as_completion(await server.any_completion.call(server.workers, None, given))
+
+
+async def _suggest(
+    exchange: Exchange, found: ArgumentCompletion, params: CompleteRequestParams
+) -> Any:
+    given = (params.context.arguments if params.context else None) or {}
+    kwargs: dict[str, Any] = {name: given[name] for name in found.others & given.keys()}
+    kwargs[found.value] = params.argument.value
+    context = exchange.context if found.callee.context is not None else None
+    return await found.callee.call(exchange.server.workers, context, kwargs)
+
+
+def as_completion(value: Any) -> Completion:
+    """At most a hundred values, and whether there are more.
+
+    Takes a Completion, any iterable of strings, or None; what is no string is written with str().
+    """
+    if isinstance(value, Completion):
+        if len(value.values) <= MAX_VALUES:
+            return value
+        total = len(value.values) if value.total is None else value.total
+        return Completion(values=value.values[:MAX_VALUES], total=total, has_more=True)
+    if value is None:
+        value = ()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"A completion returns strings in a list, not {type(value).__name__}.")
+    values = [item if isinstance(item, str) else str(item) for item in value]
+    return Completion(
+        values=values[:MAX_VALUES], total=len(values), has_more=len(values) > MAX_VALUES
+    )

@@ -1,0 +1,316 @@
+"""What a server offers: tools, resources, resource templates, prompts and completions, as values.
+
+A component is its definition on the wire, the function behind it and the rule that says who may use
+it. How a function becomes a schema is `signatures` and `schemas`; how its result becomes one on the
+wire, `results`; where components are kept, `registry`.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ..protocol import types
+from ..protocol.headers import ParamHeader, param_headers
+from ..protocol.uri_templates import InvalidTemplate, UriTemplate
+from .access import AccessRule
+from .context import Context
+from .errors import RegistrationError
+from .schemas import Arguments, Output, RawArguments
+from .signatures import Signature, inspect_function
+from .threads import Workers
+
+#: 2026-07-28, server/tools#tool-names (SEP-986).
+TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Callee:
+    """A function with what it takes besides the caller's arguments."""
+
+    function: Callable[..., Any]
+    is_async: bool
+    context: str | None
+
+    async def call(self, workers: Workers, ctx: Context | None, kwargs: dict[str, Any]) -> Any:
+        """Return what the function returns for `kwargs`; `ctx` is passed on if it takes one."""
+        if self.context is not None:
+            kwargs[self.context] = ctx
+        run = workers.run_async if self.is_async else workers.run_sync
+        return await run(self.function, **kwargs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tool:
+    """A function the client's model may call."""
+
+    definition: types.Tool
+    callee: Callee
+    arguments: Arguments | RawArguments
+    output: Output
+    param_headers: tuple[ParamHeader, ...] = ()
+    timeout: float | None = None
+    rule: AccessRule | None = None
+
+    @property
+    def key(self) -> str:
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Resource:
+    """Content under one URI."""
+
+    definition: types.Resource
+    callee: Callee
+    rule: AccessRule | None = None
+
+    @property
+    def key(self) -> str:
+        return self.definition.uri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ResourceTemplate:
+    """Content under every URI that fits a template."""
+
+    definition: types.ResourceTemplate
+    template: UriTemplate
+    callee: Callee
+    arguments: Arguments
+    rule: AccessRule | None = None
+
+    @property
+    def key(self) -> str:
+        return self.definition.uri_template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prompt:
+    """A message, or several, that a person picks and fills in."""
+
+    definition: types.Prompt
+    callee: Callee
+    arguments: Arguments
+    rule: AccessRule | None = None
+
+    @property
+    def key(self) -> str:
+        return self.definition.name
+
+
+def tool(
+    function: Callable[..., Any],
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    annotations: types.ToolAnnotations | None = None,
+    icons: Sequence[types.Icon] = (),
+    meta: Mapping[str, Any] | None = None,
+    structured_output: bool | None = None,
+    input_schema: dict[str, Any] | None = None,
+    timeout: float | None = None,
+    rule: AccessRule | None = None,
+) -> Tool:
+    """Build the tool that calls `function`; raises RegistrationError for what cannot be served."""
+    if input_schema is not None:
+        arguments: Arguments | RawArguments = RawArguments(input_schema)
+        signature = inspect_function(function, context_type=Context, raw=True)
+    else:
+        signature = inspect_function(function, context_type=Context)
+        arguments = Arguments(signature)
+    name = name or signature.name
+    if not TOOL_NAME.match(name):
+        raise RegistrationError(
+            f"{name!r} is no tool name: use 1 to 128 of the letters A-Z and a-z, digits, "
+            'underscore, hyphen and dot, for example @tool("get_book").'
+        )
+    if timeout is not None and timeout <= 0:
+        raise RegistrationError(f"Tool {name!r}: timeout is in seconds and above 0, not {timeout}.")
+    output = Output(signature, structured_output)
+    try:
+        headers = param_headers(arguments.input_schema)
+    except ValueError as error:
+        raise RegistrationError(f"Tool {name!r}: {error}") from None
+    definition = types.Tool(
+        name=name,
+        title=title,
+        description=description or signature.description or None,
+        input_schema=arguments.input_schema,
+        output_schema=output.schema_for(True),
+        annotations=annotations,
+        icons=list(icons) or None,
+        meta=dict(meta) if meta else None,
+    )
+    return Tool(
+        definition=definition,
+        callee=callee(signature),
+        arguments=arguments,
+        output=output,
+        param_headers=headers,
+        timeout=timeout,
+        rule=rule,
+    )
+
+
+def resource(
+    function: Callable[..., Any],
+    uri: str,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    mime_type: str | None = None,
+    size: int | None = None,
+    annotations: types.Annotations | None = None,
+    icons: Sequence[types.Icon] = (),
+    meta: Mapping[str, Any] | None = None,
+    rule: AccessRule | None = None,
+) -> Resource | ResourceTemplate:
+    """Build the resource behind `uri`: a template where the URI has variables.
+
+    Raises RegistrationError where the variables are not the function's parameters.
+    """
+    try:
+        template = UriTemplate(uri)
+    except InvalidTemplate as error:
+        raise RegistrationError(f"{uri!r} is no URI template: {error}") from None
+    if ":" not in uri:
+        raise RegistrationError(
+            f"{uri!r} has no scheme: a resource is named by a whole URI, for example "
+            f'"library://{uri.lstrip("/")}".'
+        )
+    signature = inspect_function(function, context_type=Context)
+    _check_variables(uri, template, signature)
+    shared: dict[str, Any] = {
+        "name": name or signature.name,
+        "title": title,
+        "description": description or signature.description or None,
+        "mime_type": mime_type,
+        "annotations": annotations,
+        "icons": list(icons) or None,
+        "meta": dict(meta) if meta else None,
+    }
+    if template.is_static:
+        definition = types.Resource(uri=uri, size=size, **shared)
+        return Resource(definition=definition, callee=callee(signature), rule=rule)
+    if size is not None:
+        raise RegistrationError(f"{uri!r}: only a resource without variables has a size.")
+    return ResourceTemplate(
+        definition=types.ResourceTemplate(uri_template=uri, **shared),
+        template=template,
+        callee=callee(signature),
+        arguments=Arguments(signature),
+        rule=rule,
+    )
+
+
+def content(uri: str, body: str | bytes | Path, **options: Any) -> Resource:
+    """Build the resource of a text, of bytes, or of a file, read each time it is asked for."""
+    if isinstance(body, Path):
+        if not body.is_file():
+            raise RegistrationError(f"{uri!r}: there is no file {str(body)!r} to serve.")
+        read, size = _reader(body), body.stat().st_size
+        mime_type, name = mimetypes.guess_type(body.name)[0], body.name
+    else:
+        read, size = _constant(body), len(body.encode() if isinstance(body, str) else body)
+        mime_type = "text/plain" if isinstance(body, str) else "application/octet-stream"
+        name = uri.rpartition("/")[2] or uri
+    defaults = {"mime_type": mime_type, "name": name, "size": size}
+    built = resource(read, uri, **{**defaults, **options})
+    if not isinstance(built, Resource):
+        raise RegistrationError(f"{uri!r} has variables: register a function for a template.")
+    return built
+
+
+def prompt(
+    function: Callable[..., Any],
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    icons: Sequence[types.Icon] = (),
+    meta: Mapping[str, Any] | None = None,
+    rule: AccessRule | None = None,
+) -> Prompt:
+    """Build the prompt that `function` writes."""
+    signature = inspect_function(function, context_type=Context)
+    arguments = Arguments(signature)
+    definition = types.Prompt(
+        name=name or signature.name,
+        title=title,
+        description=description or signature.description or None,
+        arguments=_prompt_arguments(arguments.input_schema) or None,
+        icons=list(icons) or None,
+        meta=dict(meta) if meta else None,
+    )
+    return Prompt(definition=definition, callee=callee(signature), arguments=arguments, rule=rule)
+
+
+def callee(signature: Signature) -> Callee:
+    injected = signature.injected[0] if signature.injected else None
+    return Callee(function=signature.fn, is_async=signature.is_async, context=injected)
+
+
+def _check_variables(uri: str, template: UriTemplate, signature: Signature) -> None:
+    variables = {variable.name for variable in template.variables}
+    parameters = {parameter.name: parameter for parameter in signature.parameters}
+    if extra := variables - parameters.keys():
+        raise RegistrationError(
+            f"{uri!r} has {_listed(extra)}, which {signature.name}() does not take: add the "
+            "parameter, or take the variable out."
+        )
+    if lacking := parameters.keys() - variables:
+        raise RegistrationError(
+            f"{signature.name}() takes {_listed(lacking)}, which {uri!r} does not have: add "
+            f"{{{sorted(lacking)[0]}}} to the URI, or remove the parameter."
+        )
+    for variable in template.variables:
+        if variable.optional and parameters[variable.name].required:
+            raise RegistrationError(
+                f"{uri!r}: {variable.name} may be left out of the URI, so it needs a default in "
+                f"{signature.name}()."
+            )
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(names))
+
+
+def _prompt_arguments(schema: Mapping[str, Any]) -> list[types.PromptArgument]:
+    required = schema.get("required", ())
+    return [
+        types.PromptArgument(
+            name=name,
+            title=value.get("title"),
+            description=value.get("description"),
+            required=name in required,
+        )
+        for name, value in schema.get("properties", {}).items()
+    ]
+
+
+def _reader(path: Path) -> Callable[[], str | bytes]:
+    def read_file() -> str | bytes:
+        data = path.read_bytes()
+        mime_type = mimetypes.guess_type(path.name)[0] or ""
+        if mime_type.startswith("text/") or mime_type in _TEXTUAL:
+            return data.decode("utf-8-sig")
+        return data
+
+    return read_file
+
+
+_TEXTUAL: Final = frozenset({"application/json", "application/xml", "image/svg+xml"})
+
+
+def _constant(body: str | bytes) -> Callable[..., Any]:
+    async def read_content() -> str | bytes:  # async: nothing to wait for, so no thread
+        return body
+
+    return read_content

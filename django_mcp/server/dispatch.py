@@ -1,0 +1,207 @@
+"""From a request to the bytes of its answer: find the method, call its handler, word every failure.
+
+This is the one place where an exception becomes an answer. What a handler does is `handlers`; what
+the HTTP status is used for, the transports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..protocol import codec, jsonrpc, methods
+from ..protocol.errors import (
+    InternalError,
+    InvalidParams,
+    MethodNotFound,
+    MissingRequiredClientCapability,
+    ProtocolError,
+    ResourceNotFound,
+)
+from ..protocol.types import CallToolResult, TextContent, WireModel
+from .asking import InputRequired, merge
+from .calls import CallRecord, report
+from .context import Context
+from .errors import ClientCannotAnswer, NotFound, NotPermitted, ToolError
+from .exchange import Exchange
+
+logger = logging.getLogger("django_mcp")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A result that was written once and is sent as it is: the JSON of a result object."""
+
+    json: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it."""
+
+    status: int
+    body: bytes
+
+
+Result = WireModel | Encoded
+Handler = Callable[[Exchange, Any], Awaitable[Result]]
+CallNext = Callable[[Context], Awaitable[Result]]
+#: Wraps every request of a server: `async def middleware(ctx, call_next): return await call_next(ctx)`.
+Middleware = Callable[[Context, CallNext], Awaitable[Result]]
+
+
+async def answer(exchange: Exchange) -> Reply:
+    """Return the answer to the exchange's request. Raises nothing but a cancellation."""
+    started = time.perf_counter()
+    try:
+        result = await _call(exchange)
+        reply, outcome, code = _success(exchange, result)
+    except asyncio.CancelledError:
+        report(exchange.server, CallRecord.of(exchange, "cancelled", None, started))
+        raise
+    except InputRequired as required:
+        reply, outcome, code = _asked(exchange, required)
+    except BaseExceptionGroup as group:
+        reply, outcome, code = _group(exchange, group)
+    except Exception as error:
+        reply, outcome, code = _failure(exchange, error)
+    if exchange.server.reports_calls:
+        report(exchange.server, CallRecord.of(exchange, outcome, code, started))
+    return reply
+
+
+Outcome = tuple[Reply, str, int | None]
+
+
+async def _call(exchange: Exchange) -> Result:
+    request, server = exchange.request, exchange.server
+    row = methods.find(request.method, exchange.peer.revision, "client")
+    handler = None if row is None else server.handlers.get(request.method)
+    if row is None or handler is None or row.params is None:
+        raise MethodNotFound(request.method)
+    params = codec.decode(row.params, request.params, exchange.peer.revision)
+    if server.lifespan is not None:
+        exchange.lifespan_state = await server.lifespan.state()
+    if not server.middleware:
+        return await handler(exchange, params)
+    return await _wrapped(exchange, params, handler, server.middleware)
+
+
+async def _wrapped(
+    exchange: Exchange, params: Any, handler: Handler, chain: tuple[Middleware, ...]
+) -> Result:
+    async def innermost(ctx: Context) -> Result:
+        return await handler(exchange, params)
+
+    call_next: CallNext = innermost
+    for middleware in reversed(chain):
+        call_next = _link(middleware, call_next)
+    return await call_next(exchange.context)
+
+
+def _link(middleware: Middleware, call_next: CallNext) -> CallNext:
+    async def call(ctx: Context) -> Result:
+        return await middleware(ctx, call_next)
+
+    return call
+
+
+def _success(exchange: Exchange, result: Result) -> Outcome:
+    id = exchange.request.id
+    if isinstance(result, Encoded):
+        return Reply(200, jsonrpc.result_bytes(id, result.json)), "ok", None
+    wire = stamp(codec.encode(result, exchange.peer.revision), exchange)
+    failed = isinstance(result, CallToolResult) and result.is_error
+    return Reply(200, jsonrpc.result_bytes(id, wire)), "tool_error" if failed else "ok", None
+
+
+def stamp(wire: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
+    """Add to a result what every result of the revision says about this server."""
+    stamps = exchange.server.stamps(exchange.peer.revision, exchange.caller.origin)
+    if stamps:
+        meta = wire.get("_meta")
+        wire["_meta"] = {**stamps, **meta} if meta else stamps
+    return wire
+
+
+def _asked(exchange: Exchange, required: InputRequired) -> Outcome:
+    wire = stamp(codec.encode(required.result, exchange.peer.revision), exchange)
+    body = jsonrpc.result_bytes(exchange.request.id, wire)
+    return Reply(200, body), "input_required", None
+
+
+def _group(exchange: Exchange, group: BaseExceptionGroup[Any]) -> Outcome:
+    # Tasks of a task group that each asked something end it together: one result asks for it all.
+    asked, rest = group.split(InputRequired)
+    if asked is not None and rest is None:
+        return _asked(exchange, merge(_leaves(asked), exchange.server.sealer))
+    cancelled, others = group.split(asyncio.CancelledError)
+    if cancelled is not None and others is None:
+        raise asyncio.CancelledError
+    fatal = group.subgroup((KeyboardInterrupt, SystemExit))
+    if fatal is not None:
+        raise fatal
+    return _failure(exchange, group)
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[InputRequired]:
+    leaves: list[InputRequired] = []
+    for error in group.exceptions:
+        leaves.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return leaves
+
+
+def _failure(exchange: Exchange, error: BaseException) -> Outcome:
+    if isinstance(error, ToolError) and exchange.request.method == "tools/call":
+        return _in_band(exchange, error.message)
+    known = _known(exchange, error)
+    if known is not None:
+        return _error(exchange, known)
+    logger.error(
+        "Unexpected exception while answering %s %s",
+        exchange.request.method,
+        exchange.target,
+        exc_info=error,
+        extra={"mcp_method": exchange.request.method, "mcp_target": exchange.target},
+    )
+    if exchange.request.method == "tools/call" and exchange.target:
+        return _in_band(exchange, f"Error executing tool {exchange.target}: internal error.")
+    return _error(exchange, InternalError())
+
+
+def _known(exchange: Exchange, error: BaseException) -> ProtocolError | None:
+    """The error of the wire that says what `error` says, None for what nobody foresaw."""
+    if isinstance(error, ProtocolError):
+        return error
+    if isinstance(error, ClientCannotAnswer):
+        return MissingRequiredClientCapability(error.required)
+    if isinstance(error, ToolError):
+        return InternalError(error.message)
+    if isinstance(error, NotFound | NotPermitted):
+        return unknown(exchange)
+    return None
+
+
+_UNKNOWN: Final[Mapping[str, str]] = {"tools/call": "tool", "prompts/get": "prompt"}
+
+
+def unknown(exchange: Exchange) -> ProtocolError:
+    """The error for a target that does not exist, or that this caller may not know of."""
+    if exchange.request.method == "resources/read":
+        return ResourceNotFound(exchange.target, exchange.peer.revision)
+    kind = _UNKNOWN.get(exchange.request.method, "target")
+    return InvalidParams(f"Unknown {kind}: {exchange.target}")
+
+
+def _error(exchange: Exchange, error: ProtocolError) -> Outcome:
+    body = jsonrpc.error_bytes(exchange.request.id, error)
+    return Reply(error.status, body), "error", error.code
+
+
+def _in_band(exchange: Exchange, text: str) -> Outcome:
+    result = CallToolResult(content=[TextContent(text=text)], is_error=True)
+    return _success(exchange, result)

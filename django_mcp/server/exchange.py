@@ -1,0 +1,121 @@
+"""One inbound request and everything written because of it.
+
+An exchange is what a transport hands to the server and what a handler works with: the request, the
+facts about the peer, who calls, and where notifications go. It knows nothing of sockets; a
+transport that loses its client cancels the task that answers the exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..protocol.jsonrpc import Request
+from .access import ANONYMOUS, Principal
+from .asking import Asking, NotAskable, RoundTrip
+from .context import Context
+from .peer import Peer
+
+if TYPE_CHECKING:
+    from .server import MCPServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who sent a request, and what came with it besides the message.
+
+    `headers` is None where the transport has none; names are lower case. `origin` is the scheme and
+    authority the server was reached at ("https://example.com"), None where there is no such thing.
+    `streams` is False where only the one answer can be written, and nothing before it.
+    """
+
+    principal: Principal = ANONYMOUS
+    headers: Mapping[str, str] | None = None
+    url_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    origin: str | None = None
+    request: Any = None
+    streams: bool = True
+
+
+class Outlet(Protocol):
+    """Where the notifications of an exchange go."""
+
+    @property
+    def connected(self) -> bool:
+        """False once the client has gone away."""
+
+    async def send(self, method: str, params: dict[str, Any]) -> None:
+        """Write one notification; returns when the transport has taken it."""
+
+
+class Nowhere:
+    """The outlet of a transport that can write only the answer."""
+
+    connected = False
+
+    async def send(self, method: str, params: dict[str, Any]) -> None:
+        return None
+
+
+class Exchange:
+    """A request being answered. `target` is the name or URI it is about, once a handler knows it."""
+
+    __slots__ = (
+        "_asking",
+        "_context",
+        "caller",
+        "lifespan_state",
+        "outlet",
+        "peer",
+        "request",
+        "server",
+        "target",
+    )
+
+    def __init__(
+        self, server: MCPServer, request: Request, peer: Peer, caller: Caller, outlet: Outlet
+    ) -> None:
+        self.server = server
+        self.request = request
+        self.peer = peer
+        self.caller = caller
+        self.outlet = outlet
+        self.target = ""
+        self.lifespan_state: Any = None
+        self._context: Context | None = None
+        self._asking: Asking = NotAskable(request.method)
+
+    @property
+    def context(self) -> Context:
+        """What user code receives; the same object for the whole exchange."""
+        if self._context is None:
+            self._context = Context(self)
+        return self._context
+
+    @property
+    def asking(self) -> Asking:
+        """How this exchange asks the client."""
+        return self._asking
+
+    def may_ask(
+        self,
+        target: str,
+        arguments: Mapping[str, Any] | None,
+        responses: object,
+        state: str | None,
+    ) -> None:
+        """Say what the exchange is about, so that questions can be bound to it.
+
+        Raises InvalidParams at once where `state` was changed, has expired or belongs elsewhere,
+        even if nothing would be asked.
+        """
+        self.target = target
+        self._asking = RoundTrip(self, arguments, responses, state)
+
+    @property
+    def progress_token(self) -> str | int | None:
+        """The token the client wants progress under, None where it wants none."""
+        meta = self.request.params.get("_meta")
+        token = meta.get("progressToken") if isinstance(meta, dict) else None
+        return token if isinstance(token, str | int) and not isinstance(token, bool) else None

@@ -1,0 +1,43 @@
+"""server/discover: what this server is, and what it can do for this caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...protocol.types import DiscoverResult, ServerCapabilities
+from ..dispatch import Result
+from ..exchange import Exchange
+
+
+async def discover(exchange: Exchange, params: Any) -> Result:
+    """2026-07-28, server/discover."""
+    server = exchange.server
+    hint = server.cache_hint("server/discover", guarded=False)
+    return DiscoverResult(
+        supported_versions=[revision.name for revision in server.revisions],
+        capabilities=capabilities(exchange),
+        instructions=server.instructions,
+        ttl_ms=hint.ttl_ms,
+        cache_scope=hint.scope,
+    )
+
+
+def capabilities(exchange: Exchange) -> ServerCapabilities:
+    """What the server offers over this exchange's transport, and nothing it could not keep.
+
+    Changes can be told only where a stream can stay open, so a transport without streams does not
+    promise them.
+    """
+    server = exchange.server
+    changes = {"listChanged": True} if exchange.caller.streams else {}
+    resources = {**changes, "subscribe": True} if changes else {}
+    offered: dict[str, Any] = {}
+    if len(server.tools):
+        offered["tools"] = changes
+    if len(server.resources) or len(server.resource_templates):
+        offered["resources"] = resources
+    if len(server.prompts):
+        offered["prompts"] = changes
+    if server.completes:
+        offered["completions"] = {}
+    return ServerCapabilities.model_validate(offered)

@@ -1,0 +1,87 @@
+"""resources/list, resources/templates/list and resources/read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from ...protocol.types import (
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+)
+from ..access import allows
+from ..components import Callee
+from ..dispatch import Result
+from ..errors import InvalidArguments, NotFound
+from ..exchange import Exchange
+from ..results import resource_result
+from .listing import page
+
+#: Values that would leave a directory they are joined to: a parent segment, a root, a drive, NUL.
+_ESCAPES: Final = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:[/\\]|\x00")
+
+
+async def list_resources(exchange: Exchange, params: PaginatedRequestParams) -> Result:
+    """2026-07-28, server/resources#listing-resources."""
+    return await page(exchange, exchange.server.resources, params.cursor, ListResourcesResult)
+
+
+async def list_templates(exchange: Exchange, params: PaginatedRequestParams) -> Result:
+    """2026-07-28, server/resources#resource-templates."""
+    templates = exchange.server.resource_templates
+    return await page(exchange, templates, params.cursor, ListResourceTemplatesResult)
+
+
+async def read(exchange: Exchange, params: ReadResourceRequestParams) -> Result:
+    """2026-07-28, server/resources#reading-resources."""
+    exchange.may_ask(params.uri, None, params.input_responses, params.request_state)
+    result = await contents(exchange, params.uri)
+    hint = exchange.server.cache_hint("resources/read", guarded=True)
+    return result.model_copy(update={"ttl_ms": hint.ttl_ms, "cache_scope": hint.scope})
+
+
+async def contents(exchange: Exchange, uri: str) -> ReadResourceResult:
+    """What stands under `uri`; raises NotFound for what is unknown, hidden or out of bounds."""
+    callee, kwargs, mime_type = await _find(exchange, uri)
+    context = exchange.context if callee.context is not None else None
+    value = await callee.call(exchange.server.workers, context, kwargs)
+    return resource_result(value, uri, mime_type)
+
+
+async def readable(exchange: Exchange, uri: str) -> bool:
+    """True where the caller may read `uri`, as far as that is known without reading it."""
+    try:
+        await _find(exchange, uri)
+    except NotFound:
+        return False
+    return True
+
+
+async def _find(exchange: Exchange, uri: str) -> tuple[Callee, dict[str, Any], str | None]:
+    server, principal = exchange.server, exchange.caller.principal
+    resource = server.resources.find(uri)
+    if resource is not None and await allows(resource.rule, principal):
+        return resource.callee, {}, resource.definition.mime_type
+    for template in server.resource_templates:
+        values = template.template.match(uri)
+        if values is None or not await allows(template.rule, principal):
+            continue
+        if any(_escapes(value) for value in values.values()):
+            raise NotFound(uri)
+        try:
+            kwargs = template.arguments.validate(dict(values))
+        except InvalidArguments:
+            continue  # "{year}" is an int: "/books/new" is somebody else's URI, or nobody's.
+        return template.callee, kwargs, template.definition.mime_type
+    raise NotFound(uri)
+
+
+def _escapes(value: object) -> bool:
+    if isinstance(value, str):
+        return _ESCAPES.search(value) is not None
+    if isinstance(value, dict):
+        return any(_escapes(item) for pair in value.items() for item in pair)
+    return isinstance(value, list | tuple) and any(_escapes(item) for item in value)

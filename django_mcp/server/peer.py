@@ -1,0 +1,68 @@
+"""Facts about the other side of an exchange, whichever era told us.
+
+The rest of the server reads facts and never asks for the era: what a session remembers and what an
+envelope repeats on every request become the same value here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from ..protocol import codec
+from ..protocol.envelope import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, Envelope
+from ..protocol.errors import InvalidParams
+from ..protocol.revisions import Revision
+from ..protocol.types import ClientCapabilities, Implementation
+
+#: RFC 5424 severities, least severe first (2026-07-28, server/utilities/logging).
+LOG_LEVELS: Final = (
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The client as this exchange knows it.
+
+    `log_level` is the least severe level it wants to receive, None for none at all.
+    """
+
+    revision: Revision
+    info_on_the_wire: Any
+    capabilities_on_the_wire: dict[str, Any]
+    log_level: str | None
+
+    @cached_property
+    def info(self) -> Implementation | None:
+        """Name and version as the client reports them; never a reason to trust it."""
+        if self.info_on_the_wire is None:
+            return None
+        return codec.decode(Implementation, self.info_on_the_wire, self.revision)
+
+    @cached_property
+    def capabilities(self) -> ClientCapabilities:
+        """What the client declared that it can do."""
+        return codec.decode(ClientCapabilities, self.capabilities_on_the_wire, self.revision)
+
+    def wants_log(self, level: str) -> bool:
+        """True where a log line of `level` may be sent."""
+        wanted = self.log_level
+        return wanted is not None and LOG_LEVELS.index(level) >= LOG_LEVELS.index(wanted)
+
+
+def from_envelope(envelope: Envelope) -> Peer:
+    """Build the peer of one stateless request; raises InvalidParams for an unknown log level."""
+    meta = envelope.meta
+    level = meta.get(LOG_LEVEL)
+    if level is not None and level not in LOG_LEVELS:
+        raise InvalidParams(f"params._meta: {LOG_LEVEL} must be one of {', '.join(LOG_LEVELS)}.")
+    return Peer(envelope.revision, meta.get(CLIENT_INFO), meta[CLIENT_CAPABILITIES], level)

@@ -1,0 +1,129 @@
+"""The questions a function can ask of a client, as values.
+
+`Context.ask`, `.ask_url`, `.sample` and `.list_roots` ask one of these; `Context.ask_all` asks
+several at once. What a form looks like is `forms`, how a question travels `asking`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from ..protocol import codec
+from ..protocol.revisions import LATEST
+from ..protocol.types import (
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    ElicitResult,
+    ListRootsResult,
+    Root,
+    SamplingMessage,
+    TextContent,
+)
+from .asking import Question, check_capabilities
+from .errors import ClientCannotAnswer
+from .forms import form as build_form
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[T]):
+    """What the user did with a question, and the value where they accepted."""
+
+    action: Literal["accept", "decline", "cancel"]
+    data: T | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """True where the user accepted; only then is there `data`."""
+        return self.action == "accept"
+
+
+def form(message: str, answer: type[T] | Any) -> Question[Answer[Any]]:
+    """Ask the user to fill in a form for a value of the type `answer`; None only asks to agree."""
+    spec = build_form(answer)
+    return Question(
+        method="elicitation/create",
+        params={"mode": "form", "message": message, "requestedSchema": spec.requested_schema},
+        needs={"elicitation": {"form": {}}},
+        read=lambda result: _answer(result, spec.read),
+    )
+
+
+def url(message: str, url: str) -> Question[Answer[None]]:
+    """Ask the user to open `url` in their browser."""
+    return Question(
+        method="elicitation/create",
+        params={"mode": "url", "message": message, "url": url},
+        needs={"elicitation": {"url": {}}},
+        read=lambda result: _answer(result, lambda content: None),
+    )
+
+
+def sample(
+    messages: str | Sequence[Any],
+    *,
+    max_tokens: int = 1024,
+    system_prompt: str | None = None,
+    temperature: float | None = None,
+    stop_sequences: Sequence[str] = (),
+    model_preferences: Any = None,
+    tools: Sequence[Any] = (),
+    tool_choice: Any = None,
+) -> Question[CreateMessageResult]:
+    """Ask the client's model to go on from `messages`."""
+    params = CreateMessageRequestParams(
+        messages=_messages(messages),
+        max_tokens=max_tokens,
+        system_prompt=system_prompt,
+        temperature=temperature,
+        stop_sequences=list(stop_sequences) or None,
+        model_preferences=model_preferences,
+        tools=list(tools) or None,
+        tool_choice=tool_choice,
+    )
+    uses_tools = bool(tools) or tool_choice is not None
+    return Question(
+        method="sampling/createMessage",
+        params=codec.encode(params, LATEST),
+        needs={"sampling": {"tools": {}} if uses_tools else {}},
+        read=lambda result: codec.decode(CreateMessageResult, result, LATEST),
+    )
+
+
+def roots() -> Question[list[Root]]:
+    """Ask for the directories and files the client shares."""
+    return Question(method="roots/list", params={}, needs={"roots": {}}, read=_roots)
+
+
+def can_be_asked(question: Question[Any], capabilities: Mapping[str, Any]) -> bool:
+    """True where a client with `capabilities` can be asked `question`."""
+    try:
+        check_capabilities({"": question}, capabilities)
+    except ClientCannotAnswer:
+        return False
+    return True
+
+
+def _answer(result: dict[str, Any], read: Callable[[Mapping[str, Any] | None], T]) -> Answer[T]:
+    reply = codec.decode(ElicitResult, result, LATEST)
+    if reply.action != "accept":
+        return Answer(action=reply.action)
+    return Answer(action="accept", data=read(reply.content))
+
+
+def _roots(result: dict[str, Any]) -> list[Root]:
+    return list(codec.decode(ListRootsResult, result, LATEST).roots)
+
+
+def _messages(messages: str | Sequence[Any]) -> list[Any]:
+    if isinstance(messages, str):
+        messages = [messages]
+    return [
+        SamplingMessage(role="user", content=TextContent(text=message))
+        if isinstance(message, str)
+        else message
+        for message in messages
+    ]

@@ -1,0 +1,305 @@
+"""The decorators: how functions, texts and files become components of a server.
+
+`MCPServer` inherits them; `django_mcp` binds them to the default server. What a component is made
+of is `components`; where it is kept, `registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from ..protocol import types
+from . import components
+from .access import AccessRule
+from .completions import ArgumentCompletion, argument_completion, server_completion
+from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
+from .errors import RegistrationError
+from .registry import Collection
+
+F = TypeVar("F", bound=Callable[..., Any])
+#: A rule, or whatever the server's `resolve_rule` makes one of, such as a permission's codename.
+Permission = AccessRule | str
+
+
+class Registration:
+    """Adds to the collections of a server, and takes away from them."""
+
+    tools: Collection[Tool]
+    resources: Collection[Resource]
+    resource_templates: Collection[ResourceTemplate]
+    prompts: Collection[Prompt]
+    completions: dict[tuple[str, str], ArgumentCompletion]
+    any_completion: Callee | None
+    resolve_rule: Callable[[str], AccessRule] | None
+
+    @overload
+    def tool(self, name: F, /) -> F: ...
+
+    @overload
+    def tool(
+        self,
+        name: str | None = None,
+        /,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        read_only: bool | None = None,
+        destructive: bool | None = None,
+        idempotent: bool | None = None,
+        open_world: bool | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        structured_output: bool | None = None,
+        input_schema: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        permission: Permission | None = None,
+    ) -> Callable[[F], F]: ...
+
+    def tool(self, name: Any = None, /, **options: Any) -> Any:
+        """Register the decorated function as a tool; see `add_tool` for the options."""
+        return self._decorate(self.add_tool, name, options)
+
+    def add_tool(
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        read_only: bool | None = None,
+        destructive: bool | None = None,
+        idempotent: bool | None = None,
+        open_world: bool | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        structured_output: bool | None = None,
+        input_schema: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        permission: Permission | None = None,
+    ) -> Tool:
+        """Register `function` as a tool.
+
+        The name is the function's, the description its docstring, the input schema its signature.
+        `read_only`, `destructive`, `idempotent` and `open_world` tell a host how careful to be.
+        `structured_output=False` sends text only; `input_schema` replaces what the signature says
+        by a JSON Schema, and the function then takes one dict, `arguments`. `timeout` is in
+        seconds. `permission` is a rule taking the principal, or the name of a permission.
+
+        Raises RegistrationError for a name that is taken and for a signature that cannot be served.
+        """
+        hints = {
+            "read_only_hint": read_only,
+            "destructive_hint": destructive,
+            "idempotent_hint": idempotent,
+            "open_world_hint": open_world,
+        }
+        given = {key: value for key, value in hints.items() if value is not None}
+        built = components.tool(
+            function,
+            name=name,
+            title=title,
+            description=description,
+            annotations=types.ToolAnnotations(**given) if given else None,
+            icons=icons,
+            meta=meta,
+            structured_output=structured_output,
+            input_schema=input_schema,
+            timeout=timeout,
+            rule=self._rule(permission),
+        )
+        self.tools.add(built)
+        return built
+
+    def remove_tool(self, name: str) -> None:
+        """Take a tool away; raises KeyError where there is none of that name."""
+        self.tools.remove(name)
+
+    def resource(
+        self,
+        uri: str,
+        /,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        mime_type: str | None = None,
+        size: int | None = None,
+        annotations: types.Annotations | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+    ) -> Callable[[F], F]:
+        """Register the decorated function as the content of `uri`.
+
+        A URI with variables ("library://books/{book_id}") is a template, and the variables are the
+        function's parameters, converted to their types. The function returns a string, bytes,
+        anything that is JSON, or contents of its own making.
+
+        Raises RegistrationError where variables and parameters differ, or the URI is taken.
+        """
+        if not isinstance(uri, str):
+            raise RegistrationError('A resource needs its URI: @resource("library://catalogue").')
+        options = {
+            "name": name,
+            "title": title,
+            "description": description,
+            "mime_type": mime_type,
+            "size": size,
+            "annotations": annotations,
+            "icons": icons,
+            "meta": meta,
+            "rule": self._rule(permission),
+        }
+
+        def register(function: F) -> F:
+            self._add_resource(components.resource(function, uri, **options))
+            return function
+
+        return register
+
+    def add_resource(
+        self,
+        uri: str,
+        content: str | bytes | Path,
+        *,
+        permission: Permission | None = None,
+        **options: Any,
+    ) -> None:
+        """Register a text, bytes, or a file as the content of `uri`; options as for `resource`.
+
+        A file is read each time it is asked for. Its type is guessed from its name.
+        """
+        rule = self._rule(permission)
+        self._add_resource(components.content(uri, content, rule=rule, **options))
+
+    def remove_resource(self, uri: str) -> None:
+        """Take a resource or a template away; raises KeyError where there is none at `uri`."""
+        if uri in self.resource_templates:
+            self.resource_templates.remove(uri)
+        else:
+            self.resources.remove(uri)
+
+    @overload
+    def prompt(self, name: F, /) -> F: ...
+
+    @overload
+    def prompt(
+        self,
+        name: str | None = None,
+        /,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+    ) -> Callable[[F], F]: ...
+
+    def prompt(self, name: Any = None, /, **options: Any) -> Any:
+        """Register the decorated function as a prompt; see `add_prompt` for the options."""
+        return self._decorate(self.add_prompt, name, options)
+
+    def add_prompt(
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+    ) -> Prompt:
+        """Register `function` as a prompt: it returns a string, a message, or several.
+
+        Raises RegistrationError for a name that is taken and for a signature that cannot be served.
+        """
+        built = components.prompt(
+            function,
+            name=name,
+            title=title,
+            description=description,
+            icons=icons,
+            meta=meta,
+            rule=self._rule(permission),
+        )
+        self.prompts.add(built)
+        return built
+
+    def remove_prompt(self, name: str) -> None:
+        """Take a prompt away; raises KeyError where there is none of that name."""
+        self.prompts.remove(name)
+
+    @overload
+    def completion(self, target: F, /) -> F: ...
+
+    @overload
+    def completion(
+        self, target: str | None = None, argument: str | None = None, /
+    ) -> Callable[[F], F]: ...
+
+    def completion(self, target: Any = None, argument: str | None = None, /) -> Any:
+        """Register the decorated function to suggest values.
+
+        `@completion("review", "book")` completes the argument `book` of the prompt or resource
+        template `review`: the function takes the text typed so far and, by name, any of the other
+        arguments. `@completion` alone completes whatever nobody else does: the function takes
+        `(ref, argument, context)`. Either returns strings, of which the first hundred are sent.
+        """
+        if callable(target):
+            self._complete_anything(target)
+            return target
+        if target is None:
+            return self.completion
+        if argument is None:
+            raise RegistrationError(
+                f"Which argument of {target!r} is completed? Write "
+                f'@completion({target!r}, "argument").'
+            )
+
+        def register(function: F) -> F:
+            if (target, argument) in self.completions:
+                raise RegistrationError(f"{argument!r} of {target!r} is completed already.")
+            self.completions[target, argument] = argument_completion(function, target)
+            return function
+
+        return register
+
+    def _decorate(
+        self, add: Callable[..., Any], name: Any, options: dict[str, Any]
+    ) -> Callable[[F], F] | Any:
+        if callable(name):
+            add(name)
+            return name
+
+        def register(function: F) -> F:
+            add(function, name, **options)
+            return function
+
+        return register
+
+    def _add_resource(self, built: Resource | ResourceTemplate) -> None:
+        if isinstance(built, ResourceTemplate):
+            self.resource_templates.add(built)
+        else:
+            self.resources.add(built)
+
+    def _complete_anything(self, function: Callable[..., Any]) -> None:
+        if self.any_completion is not None:
+            raise RegistrationError(
+                "There is a completion for the whole server already; name the argument this one "
+                'completes: @completion("prompt name or URI template", "argument").'
+            )
+        self.any_completion = server_completion(function)
+
+    def _rule(self, permission: Permission | None) -> AccessRule | None:
+        if permission is None or callable(permission):
+            return permission
+        if self.resolve_rule is None:
+            raise RegistrationError(
+                f"{permission!r} names a permission, and this server knows none: give a function "
+                "taking the principal."
+            )
+        return self.resolve_rule(permission)

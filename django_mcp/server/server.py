@@ -1,0 +1,206 @@
+"""MCPServer: what a server is, what it offers, and whom it tells of changes.
+
+The server answers exchanges and knows no transport. The decorators are `registration`, where
+components live is `registry`, how an exchange is answered `dispatch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from ..protocol import codec, types
+from ..protocol.envelope import SERVER_INFO
+from ..protocol.revisions import V2026_07_28, Revision
+from .access import AccessRule
+from .broker import Broker, Change, InMemoryBroker
+from .calls import CallRecord, call_logger
+from .completions import ArgumentCompletion
+from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
+from .dispatch import Handler, Middleware, Reply, answer
+from .errors import RegistrationError
+from .exchange import Exchange
+from .handlers import HANDLERS
+from .handlers.resources import contents
+from .lifespan import Lifespan, LifespanRunner
+from .registration import Registration
+from .registry import Collection, IconResolver, resolve, same_origin
+from .request_state import EphemeralSealer, Sealer
+from .subscriptions import Subscription
+from .threads import ThreadWorkers, Workers
+
+MAX_STAMPS: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheHint:
+    """How long a client may keep a result, in milliseconds, and who may share it.
+
+    With `scope=None` a result is "public" where every caller gets the same, else "private".
+    """
+
+    ttl_ms: int = 0
+    scope: Literal["public", "private"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Hint:
+    ttl_ms: int
+    scope: Literal["public", "private"]
+
+
+class MCPServer(Registration):
+    """A Model Context Protocol server: a name, and the tools, resources and prompts behind it.
+
+    `name` identifies the server to its clients and binds what it seals, so replicas must share it.
+    `version`, `title`, `description`, `instructions`, `website_url` and `icons` are shown by hosts;
+    `instructions` are for the model. `page_size` is how many components a list shows at a time.
+    `cache` maps the methods of lists, resources/read and server/discover to a `CacheHint`.
+    `middleware` wraps every request; `lifespan` is set up once per process.
+    `workers`, `broker`, `sealer`, `resolve_rule` and `resolve_icon` are how a framework plugs in
+    its threads, its processes, its keys, its permissions and its static files.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        title: str | None = None,
+        version: str = "",
+        description: str | None = None,
+        instructions: str | None = None,
+        website_url: str | None = None,
+        icons: Sequence[types.Icon] = (),
+        page_size: int = 500,
+        cache: Mapping[str, CacheHint] | None = None,
+        middleware: Sequence[Middleware] = (),
+        lifespan: Lifespan | None = None,
+        workers: Workers | None = None,
+        broker: Broker | None = None,
+        sealer: Sealer | None = None,
+        resolve_rule: Callable[[str], AccessRule] | None = None,
+        resolve_icon: IconResolver = same_origin,
+    ) -> None:
+        if not name:
+            raise RegistrationError("A server needs a name: clients know it by that.")
+        if page_size < 1:
+            raise RegistrationError(f"page_size is at least 1, not {page_size}.")
+        self.name = name
+        self.title = title
+        self.version = version
+        self.description = description
+        self.instructions = instructions
+        self.website_url = website_url
+        self.icons = list(icons)
+        self.page_size = page_size
+        self.middleware: tuple[Middleware, ...] = tuple(middleware)
+        self.lifespan = None if lifespan is None else LifespanRunner(lifespan, self)
+        self.workers: Workers = workers or ThreadWorkers()
+        self.broker: Broker = broker or InMemoryBroker()
+        self.sealer: Sealer = sealer or EphemeralSealer()
+        self.handlers: Mapping[str, Handler] = HANDLERS
+        self.revisions: tuple[Revision, ...] = (V2026_07_28,)
+        self.observers: list[Callable[[CallRecord], None]] = []
+        self.subscriptions: set[Subscription] = set()
+        self.tools: Collection[Tool] = Collection("tools", self.notify_tools_changed)
+        self.resources: Collection[Resource] = Collection(
+            "resources", self.notify_resources_changed
+        )
+        self.resource_templates: Collection[ResourceTemplate] = Collection(
+            "resourceTemplates", self.notify_resources_changed
+        )
+        self.prompts: Collection[Prompt] = Collection("prompts", self.notify_prompts_changed)
+        self.completions: dict[tuple[str, str], ArgumentCompletion] = {}
+        self.any_completion: Callee | None = None
+        self._cache = dict(cache or {})
+        self.resolve_rule = resolve_rule
+        self._stamps: dict[tuple[Revision, str | None], dict[str, Any]] = {}
+        self._resolve_icon = resolve_icon
+        for collection in (self.tools, self.resources, self.resource_templates, self.prompts):
+            collection.resolve_icon = resolve_icon
+
+    def __repr__(self) -> str:
+        return f"<MCPServer {self.name!r}>"
+
+    # Answering
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        """Answer one request; raises nothing but a cancellation."""
+        return await answer(exchange)
+
+    async def read_resource(self, uri: str, exchange: Exchange) -> list[Any]:
+        """The contents under `uri` for the caller of `exchange`; raises NotFound."""
+        return list((await contents(exchange, uri)).contents)
+
+    async def startup(self) -> None:
+        """Enter the lifespan now and not with the first request."""
+        if self.lifespan is not None:
+            await self.lifespan.state()
+
+    async def shutdown(self) -> None:
+        """End open subscriptions with a last message, and leave the lifespan."""
+        for subscription in list(self.subscriptions):
+            subscription.end()
+        if self.lifespan is not None:
+            await self.lifespan.close()
+
+    # Telling that something changed; callable from any thread
+
+    def notify_tools_changed(self) -> None:
+        """Tell every client that listens that the list of tools changed."""
+        self.broker.publish(Change("tools"))
+
+    def notify_prompts_changed(self) -> None:
+        """Tell every client that listens that the list of prompts changed."""
+        self.broker.publish(Change("prompts"))
+
+    def notify_resources_changed(self) -> None:
+        """Tell every client that listens that the list of resources changed."""
+        self.broker.publish(Change("resources"))
+
+    def notify_resource_updated(self, uri: str) -> None:
+        """Tell every client that follows `uri` that it has new content."""
+        self.broker.publish(Change("resource", uri))
+
+    # What handlers ask of the server
+
+    @property
+    def completes(self) -> bool:
+        """True where somebody suggests values."""
+        return bool(self.completions) or self.any_completion is not None
+
+    @property
+    def reports_calls(self) -> bool:
+        """True where somebody wants to know of finished calls."""
+        return bool(self.observers) or call_logger.isEnabledFor(20)
+
+    def cache_hint(self, method: str, *, guarded: bool) -> _Hint:
+        """How long results of `method` keep; `guarded` where they differ between callers."""
+        hint = self._cache.get(method)
+        scope = (hint and hint.scope) or ("private" if guarded else "public")
+        return _Hint(hint.ttl_ms if hint else 0, scope)
+
+    def stamps(self, revision: Revision, origin: str | None) -> dict[str, Any]:
+        """What every result of `revision` says in its `_meta`; not to be changed."""
+        found = self._stamps.get((revision, origin))
+        if found is None:
+            found = {}
+            if revision.enveloped:
+                info = self.implementation(origin)
+                found = {SERVER_INFO: codec.encode(info, revision)}
+            if len(self._stamps) >= MAX_STAMPS:
+                self._stamps.clear()
+            self._stamps[revision, origin] = found
+        return found
+
+    def implementation(self, origin: str | None) -> types.Implementation:
+        """Who this server says it is."""
+        return types.Implementation(
+            name=self.name,
+            title=self.title,
+            version=self.version,
+            description=self.description,
+            website_url=self.website_url,
+            icons=resolve(self.icons, self._resolve_icon, origin),
+        )

@@ -1,0 +1,79 @@
+"""Who wants to hear of which change: from a client's filter to the notifications it is sent.
+
+The broker carries every change to every process; here each open stream picks what it asked for.
+What waits to be sent is kept as a set of changes and not as a queue: a client that reads slowly
+hears once of ten changes to the same list, so memory is bounded by what it subscribed to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from ..protocol.types import SubscriptionFilter
+from .broker import Broker, Change
+
+#: Open streams of one server in one process.
+MAX_LISTENERS: Final = 1024
+#: Resources one stream may follow.
+MAX_RESOURCES: Final = 1000
+
+_NOTIFICATIONS: Final = {
+    "tools": "notifications/tools/list_changed",
+    "prompts": "notifications/prompts/list_changed",
+    "resources": "notifications/resources/list_changed",
+    "resource": "notifications/resources/updated",
+}
+
+
+def notification(change: Change) -> tuple[str, dict[str, Any]]:
+    """Method and params of the notification that tells of `change`."""
+    params: dict[str, Any] = {} if change.uri is None else {"uri": change.uri}
+    return _NOTIFICATIONS[change.kind], params
+
+
+class Subscription:
+    """The changes one stream asked for, from the moment it is opened until it is closed."""
+
+    def __init__(self, wanted: SubscriptionFilter) -> None:
+        self._wanted = wanted
+        self._resources = frozenset(wanted.resource_subscriptions or ())
+        self._pending: dict[Change, None] = {}
+        self._wake = asyncio.Event()
+        self._ended = False
+
+    def open(self, broker: Broker) -> Callable[[], None]:
+        """Start listening; call the result to stop."""
+        return broker.subscribe(self._hear)
+
+    def end(self) -> None:
+        """Let the iteration finish once what is pending has been sent."""
+        self._ended = True
+        self._wake.set()
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Yield the changes that were asked for, each once however often it happened meanwhile."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                change = next(iter(self._pending))
+                del self._pending[change]
+                yield change
+            if self._ended:
+                return
+
+    def _hear(self, change: Change) -> None:
+        if self._wants(change):
+            self._pending[change] = None
+            self._wake.set()
+
+    def _wants(self, change: Change) -> bool:
+        if change.kind == "tools":
+            return bool(self._wanted.tools_list_changed)
+        if change.kind == "prompts":
+            return bool(self._wanted.prompts_list_changed)
+        if change.kind == "resources":
+            return bool(self._wanted.resources_list_changed)
+        return change.uri in self._resources

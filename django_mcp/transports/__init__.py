@@ -1,0 +1,1 @@
+"""How messages arrive and leave: one module a transport, none of which decides what is answered."""

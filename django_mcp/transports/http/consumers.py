@@ -1,0 +1,132 @@
+"""The adapter for Channels: a scope in, frames out. It contains no rule of the protocol.
+
+The consumer answers in its own `__call__`. Channels' own dispatch would await
+`aclose_old_connections()` on the one thread-sensitive thread for every message and hold back
+`http.disconnect` while a response is written; a call must neither wait for other calls' queries nor
+outlive its client. It opens no channel layer: no request needs one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from channels.consumer import AsyncConsumer
+
+from .endpoint import Endpoint
+from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class MCPConsumer(AsyncConsumer):  # type: ignore[misc]
+    """Serves one server over HTTP: `MCPConsumer.as_asgi(endpoint=…)` in a URLRouter."""
+
+    endpoint: ClassVar[Endpoint | None] = None
+
+    def __init__(self, endpoint: Endpoint | None = None) -> None:
+        found = endpoint or self.endpoint
+        if found is None:
+            raise TypeError("MCPConsumer.as_asgi() needs endpoint=…; see django_mcp.routing.")
+        self._endpoint = found
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        channel = AsgiChannel(receive, send)
+        try:
+            await self._endpoint(request_from(scope), channel)
+        finally:
+            channel.close()
+
+
+def request_from(scope: dict[str, Any]) -> HttpRequest:
+    """The request of an ASGI HTTP scope, routed by Channels or by nobody."""
+    client = scope.get("client")
+    return HttpRequest(
+        method=scope["method"],
+        scheme=scope.get("scheme", "http"),
+        path=scope.get("mcp_path") or scope["path"],
+        headers=Headers(list(scope["headers"])),
+        url_kwargs=scope.get("url_route", {}).get("kwargs", {}),
+        client=client[0] if client else None,
+        native=scope,
+    )
+
+
+class AsgiChannel:
+    """Reads from and answers on the two callables of an ASGI application."""
+
+    __slots__ = ("_handle", "_on_disconnect", "_receive", "_send", "_watcher", "connected")
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.connected = True
+        self._on_disconnect: Callable[[], None] | None = None
+        self._handle: asyncio.Handle | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def read(self, limit: int) -> bytes:
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body") and message["type"] == "http.request":
+            if len(body) > limit:
+                raise BodyTooLarge
+            return body
+        parts, size = [body], len(body)
+        while message.get("more_body") or message["type"] != "http.request":
+            if message["type"] == "http.disconnect":
+                self.connected = False
+                raise Disconnected
+            if size > limit:
+                raise BodyTooLarge
+            message = await self._receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+        if size > limit:
+            raise BodyTooLarge
+        return b"".join(parts)
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        self._on_disconnect = callback
+        # Most calls are answered before the loop turns again, and need nobody to watch.
+        self._handle = asyncio.get_running_loop().call_soon(self._watch)
+
+    async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
+        self.close()
+        length = (b"content-length", b"%d" % len(body))
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, length]}
+        )
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def start(self, status: int, headers: ReplyHeaders) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self) -> None:
+        self.close()
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def close(self) -> None:
+        """Stop watching the client."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+
+    def _watch(self) -> None:
+        self._handle = None
+        self._watcher = asyncio.get_running_loop().create_task(self._wait_for_disconnect())
+
+    async def _wait_for_disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.connected = False
+        if self._on_disconnect is not None:
+            self._on_disconnect()

@@ -1,0 +1,117 @@
+"""The MCP endpoint: one HTTP request, from its first header to the right era.
+
+Reads as the list of what happens, in this order: the source is checked, a browser gets a page, other
+methods a 405, the caller is authenticated, media type and size are checked, the body is read and
+parsed, and the message goes to the era that its version names.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ...protocol import jsonrpc
+from ...protocol.errors import InternalError, InvalidRequest, ProtocolError
+from ...protocol.jsonrpc import MAX_DEPTH
+from ...server.access import Principal
+from ...server.exchange import Caller
+from ...server.server import MCPServer
+from . import landing, stateless
+from .guard import Guard, Refusal, accepts
+from .responses import KEEP_ALIVE, refuse
+from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, ReplyHeaders
+
+logger = logging.getLogger("django_mcp")
+
+#: Says who sends a request, or raises Refused; None refuses with 401. May be async.
+Authenticate = Callable[[HttpRequest], Principal | None | Awaitable[Principal | None]]
+
+
+@dataclass(kw_only=True)
+class Endpoint:
+    """One server at one URL. Calling it with a request and a channel answers the request.
+
+    `keep_alive` is in seconds, `max_depth` counts the levels of JSON a body may have.
+    """
+
+    server: MCPServer
+    authenticate: Authenticate
+    guard: Guard
+    max_depth: int = MAX_DEPTH
+    keep_alive: float = KEEP_ALIVE
+
+    async def __call__(self, request: HttpRequest, channel: Channel) -> None:
+        """Answer `request` on `channel`. Raises nothing but a cancellation."""
+        try:
+            await self._serve(request, channel)
+        except Disconnected:
+            return
+        except Refused as refused:
+            await _turn_away(channel, refused)
+        except ProtocolError as error:
+            id = error.id if isinstance(error, InvalidRequest) else None
+            await refuse(channel, error, id, _allow(error))
+        except Exception:
+            logger.exception("Unexpected exception in the endpoint of %r", self.server.name)
+            await refuse(channel, InternalError())
+
+    async def _serve(self, request: HttpRequest, channel: Channel) -> None:
+        guard = self.guard
+        guard.check_source(request)
+        if request.method != "POST":
+            await self._not_post(request, channel)
+            return
+        principal = await self._principal(request)
+        guard.check_media(request)
+        guard.check_size(request)
+        try:
+            body = await channel.read(guard.max_body)
+        except BodyTooLarge:
+            raise guard.too_large() from None
+        message = jsonrpc.parse(body, max_depth=self.max_depth)
+        caller = Caller(
+            principal=principal,
+            headers=request.headers,
+            url_kwargs=request.url_kwargs,
+            origin=f"{request.scheme}://{request.headers.get('host', '')}",
+            request=request.native,
+            streams=request.streams,
+        )
+        await stateless.serve(self.server, request, caller, message, channel, self.keep_alive)
+
+    async def _not_post(self, request: HttpRequest, channel: Channel) -> None:
+        if request.method == "GET" and accepts(request.headers.get("accept", ""), "text/html"):
+            await channel.reply(200, landing.HEADERS, landing.page(self.server, request))
+            return
+        raise NotPost(f"{request.method} is not served here: POST a JSON-RPC message.")
+
+    async def _principal(self, request: HttpRequest) -> Principal:
+        found: Any = self.authenticate(request)
+        if not isinstance(found, Principal):
+            found = await found if isinstance(found, Awaitable) else found
+        if not isinstance(found, Principal):
+            raise Refused
+        return found
+
+
+class NotPost(Refusal):
+    """A method the endpoint does not have (2026-07-28,
+    basic/transports/streamable-http#earlier-streamable-http-revisions)."""
+
+    status = 405
+
+
+def _allow(error: ProtocolError) -> ReplyHeaders:
+    return [(b"allow", b"POST")] if isinstance(error, NotPost) else []
+
+
+async def _turn_away(channel: Channel, refused: Refused) -> None:
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in refused.headers.items()
+    ]
+    if refused.status == 401 and all(name != b"www-authenticate" for name, _ in headers):
+        headers.append((b"www-authenticate", b"Bearer"))
+    await refuse(channel, Refusal(refused.message, status=refused.status), headers=headers)

@@ -1,0 +1,120 @@
+"""What is refused before a message is read: hosts, origins, methods and media types not ours.
+
+The checks stand in the order they are made. Who is calling is asked after the first three and before
+the rest, so that a stranger learns nothing; see `endpoint`. What the message itself must say is
+`protocol.envelope`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from ...protocol.errors import InvalidRequest, ProtocolError
+from .types import HttpRequest
+
+#: 4 MiB, as the official SDK.
+MAX_BODY: Final = 4 * 1024 * 1024
+#: Verdicts kept; hosts and origins come from outside, so there must be an end to them.
+MAX_REMEMBERED: Final = 256
+
+K = TypeVar("K")
+
+
+class Refusal(ProtocolError):
+    """A request that is turned away before it is read; `status` says why in HTTP's words."""
+
+    code = InvalidRequest.code
+
+
+@dataclass(kw_only=True)
+class Guard:
+    """Decides which requests get as far as being read.
+
+    `allows_host` judges a Host header; `trusts_host` says whether a host is one this server knows
+    by name, so that a page of the same host and port may call it. `allowed_origins` are the other
+    origins whose pages may ("https://app.example.com").
+    """
+
+    allows_host: Callable[[str], bool]
+    trusts_host: Callable[[str], bool]
+    allowed_origins: Collection[str] = ()
+    max_body: int = MAX_BODY
+    _hosts: dict[str, bool] = field(default_factory=dict)
+    _origins: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def check_source(self, request: HttpRequest) -> None:
+        """Refuse a Host that is not ours with 421, and an Origin that is not allowed with 403.
+
+        A page that resolves its own name to this machine fails here (DNS rebinding; 2026-07-28,
+        basic/transports/streamable-http#security--endpoint).
+        """
+        host = request.headers.get("host", "")
+        known = self._hosts.get(host)
+        if known is None:
+            known = _remember(self._hosts, host, self.allows_host(host))
+        if not known:
+            raise Refusal("This server does not answer to that host name.", status=421)
+        origin = request.headers.get("origin")
+        if origin is None:
+            return
+        allowed = self._origins.get((origin, host))
+        if allowed is None:
+            verdict = self._allows_origin(origin, host)
+            allowed = _remember(self._origins, (origin, host), verdict)
+        if not allowed or "origin" in request.headers.repeated:
+            raise Refusal("Pages of this origin may not call this server.", status=403)
+
+    def check_media(self, request: HttpRequest) -> None:
+        """Refuse a body that is no JSON with 415, and a client that cannot read both forms of an
+        answer with 406; `application/json` alone will do where nothing can be streamed."""
+        content_type = request.headers.get("content-type", "").partition(";")[0]
+        if content_type.strip().lower() != "application/json":
+            raise Refusal("Content-Type must be application/json.", status=415)
+        accept = request.headers.get("accept", "")
+        needs_stream = request.streams and not accepts(accept, "text/event-stream")
+        if needs_stream or not accepts(accept, "application/json"):
+            raise Refusal(
+                "Accept must name both application/json and text/event-stream.", status=406
+            )
+
+    def check_size(self, request: HttpRequest) -> None:
+        """Refuse with 413 a body that says it is too large; one that does not is cut off later."""
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and len(length) < 20 and int(length) > self.max_body:
+            raise self.too_large()
+
+    def too_large(self) -> Refusal:
+        """The refusal of a body above the limit."""
+        return Refusal(f"The body is larger than {self.max_body} bytes.", status=413)
+
+    def _allows_origin(self, origin: str, host: str) -> bool:
+        if origin in self.allowed_origins:
+            return True
+        scheme, found, authority = origin.partition("://")
+        if not found or scheme not in ("http", "https"):
+            return False
+        # The Host header proves nothing by itself: whoever rebinds a name controls both. Only a
+        # host this server was told to answer to by name vouches for its own pages.
+        return authority.lower() == host.lower() and self.trusts_host(host)
+
+
+def accepts(accept: str, media_type: str) -> bool:
+    """True where the Accept header admits `media_type` (RFC 9110, section 12.5.1)."""
+    if media_type in accept and "q=" not in accept:
+        return True
+    kind = media_type.partition("/")[0]
+    for item in accept.lower().split(","):
+        range_, *parameters = (part.strip() for part in item.split(";"))
+        if range_ in (media_type, f"{kind}/*", "*/*"):
+            quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+            return quality.strip("0.") != ""
+    return False
+
+
+def _remember(table: dict[K, bool], key: K, verdict: bool) -> bool:
+    if len(table) >= MAX_REMEMBERED:
+        table.clear()
+    table[key] = verdict
+    return verdict

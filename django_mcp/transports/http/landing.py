@@ -1,0 +1,83 @@
+"""The page a browser gets: what this URL is, and what to paste where to connect to it."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from string import Template
+from typing import Any, Final
+
+from ...server.server import MCPServer
+from .types import HttpRequest, ReplyHeaders
+
+HEADERS: Final[ReplyHeaders] = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+]
+
+_PAGE: Final = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>$title</title>
+<style>
+:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
+body { font: 16px/1.6 system-ui, sans-serif; max-width: 44rem; margin: 0 auto; padding: 2.5rem 1.25rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .5rem; }
+h2 { font-size: 1rem; margin: 1.75rem 0 .25rem; }
+p { margin: .5rem 0; }
+pre { overflow-x: auto; padding: .85rem 1rem; border: 1px solid var(--line); border-radius: .5rem;
+      font: .875rem/1.5 ui-monospace, monospace; background: color-mix(in srgb, currentColor 5%, transparent); }
+.quiet { opacity: .75; }
+</style>
+</head>
+<body>
+<h1>$title</h1>
+<p>$description</p>
+<p class="quiet">This address speaks the <a href="https://modelcontextprotocol.io">Model Context
+Protocol</a>. It is made for assistants and editors, not for browsers: give one of them the URL.</p>
+<pre>$url</pre>
+$snippets
+</body>
+</html>
+""")
+
+
+def page(server: MCPServer, request: HttpRequest) -> bytes:
+    """The page for `server` at the URL of `request`."""
+    url = f"{request.scheme}://{request.headers.get('host', '')}{request.path}"
+    snippets = "\n".join(
+        f"<h2>{escape(host)}</h2>\n<pre>{escape(text)}</pre>"
+        for host, text in snippets_for(server.name, url).items()
+    )
+    text = _PAGE.substitute(
+        title=escape(server.title or server.name),
+        description=escape(server.description or ""),
+        url=escape(url),
+        snippets=snippets,
+    )
+    return text.encode()
+
+
+def snippets_for(name: str, url: str) -> dict[str, str]:
+    """What to paste into each host so that it connects to `url`, by the host's name."""
+    remote: dict[str, Any] = {"command": "npx", "args": ["-y", "mcp-remote", url]}
+    return {
+        "Claude Code": f"claude mcp add --transport http {name} {url}",
+        "Claude Desktop (claude_desktop_config.json)": _json({"mcpServers": {name: remote}}),
+        "VS Code (.vscode/mcp.json)": _json({"servers": {name: {"type": "http", "url": url}}}),
+        "Cursor (.cursor/mcp.json)": _json({"mcpServers": {name: {"url": url}}}),
+    }
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

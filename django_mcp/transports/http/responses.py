@@ -1,0 +1,96 @@
+"""How one answer leaves: plain JSON, or a stream as soon as something comes before it.
+
+Nothing is written until it must be. The answer alone is one JSON response with its own status; the
+first notification, or a silence longer than the keep-alive, opens a stream of server-sent events,
+and the answer becomes its last event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from ...protocol import jsonrpc, sse
+from ...protocol.errors import ProtocolError
+from ...server.dispatch import Reply
+from .types import EVENT_STREAM, JSON, Channel, ReplyHeaders
+
+#: Seconds of silence after which a stream gets a comment, so that nobody on the way closes it.
+KEEP_ALIVE: Final = 15.0
+
+
+async def refuse(
+    channel: Channel,
+    error: ProtocolError,
+    id: str | int | None = None,
+    headers: ReplyHeaders | None = None,
+) -> None:
+    """Answer with `error` as JSON, with the status it names."""
+    body = jsonrpc.error_bytes(id, error)
+    await channel.reply(error.status, [JSON, *(headers or ())], body)
+
+
+class Response:
+    """The response to one request; the outlet of its exchange."""
+
+    __slots__ = ("_channel", "_closed", "_keep_alive", "_started", "_timer", "_wrote_at")
+
+    def __init__(self, channel: Channel, keep_alive: float = KEEP_ALIVE) -> None:
+        self._channel = channel
+        self._keep_alive = keep_alive
+        self._started = False
+        self._closed = False
+        self._timer: asyncio.Task[None] | None = None
+        self._wrote_at = 0.0
+
+    @property
+    def connected(self) -> bool:
+        return self._channel.connected
+
+    def watch_silence(self) -> None:
+        """Open the stream, and keep it open, where nothing is written for too long."""
+        if self._timer is None and self._keep_alive > 0 and not self._closed:
+            self._timer = asyncio.get_running_loop().create_task(self._comment())
+
+    async def send(self, method: str, params: dict[str, Any]) -> None:
+        await self._write(sse.encode(jsonrpc.notification_bytes(method, params)))
+
+    async def finish(self, reply: Reply) -> None:
+        """Write the answer, as the last event of the stream if there is one."""
+        self._close()
+        if not self._started:
+            await self._channel.reply(reply.status, [JSON], reply.body)
+            return
+        await self._channel.write(sse.encode(reply.body))
+        await self._channel.end()
+
+    def abandon(self) -> None:
+        """Write nothing more: the client is gone."""
+        self._close()
+
+    def _close(self) -> None:
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _write(self, data: bytes) -> None:
+        if self._closed or not self._channel.connected:
+            return
+        self._wrote_at = asyncio.get_running_loop().time()
+        if not self._started:
+            self._started = True
+            await self._channel.start(200, EVENT_STREAM)
+            self.watch_silence()
+        await self._channel.write(data)
+
+    async def _comment(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._wrote_at = self._wrote_at or loop.time()
+        while True:
+            due = self._wrote_at + self._keep_alive
+            delay = due - loop.time()
+            if delay > 0:
+                await asyncio.sleep(delay)
+            else:
+                await self._write(sse.comment())

@@ -1,0 +1,124 @@
+"""What the rules of the endpoint see of HTTP: a request, and a channel to answer on.
+
+An adapter translates its framework into these two and contains no rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+ReplyHeaders = list[tuple[bytes, bytes]]
+
+
+class Headers(Mapping[str, str]):
+    """Request headers: names in lower case, values decoded when they are looked at.
+
+    `repeated` has the names that were sent more than once; the value is then the last one.
+    """
+
+    __slots__ = ("_raw", "repeated")
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = dict(raw)
+        self.repeated: frozenset[str] = frozenset()
+        if len(self._raw) != len(raw):
+            names = [name for name, _ in raw]
+            again = {name for name in names if names.count(name) > 1}
+            self.repeated = frozenset(name.decode("latin-1") for name in again)
+
+    def __getitem__(self, name: str) -> str:
+        return self._raw[name.encode("latin-1")].decode("latin-1")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        try:
+            value = self._raw.get(name.encode("latin-1"))
+        except UnicodeEncodeError:
+            return default
+        return default if value is None else value.decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request, its body unread. `native` is the framework's own request object.
+
+    `streams` is False where the adapter can write only one whole response.
+    """
+
+    method: str
+    scheme: str
+    path: str
+    headers: Headers
+    url_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    client: str | None = None
+    native: Any = None
+    streams: bool = True
+
+
+class Disconnected(Exception):
+    """The client went away before its request was read."""
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than the endpoint accepts."""
+
+
+class Channel(Protocol):
+    """Where one request is read from and answered."""
+
+    @property
+    def connected(self) -> bool:
+        """False once the client has gone away."""
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body; raises BodyTooLarge beyond `limit` bytes, or Disconnected."""
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Call `callback` as soon as the client goes away, until the answer has been written."""
+
+    async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
+        """Write a whole response."""
+
+    async def start(self, status: int, headers: ReplyHeaders) -> None:
+        """Begin a response whose body comes in pieces."""
+
+    async def write(self, data: bytes) -> None:
+        """Write a piece; returns when the server has taken it."""
+
+    async def end(self) -> None:
+        """Finish the response that was begun."""
+
+
+class Refused(Exception):
+    """The request is not let in. Raised by authentication; answered as it is.
+
+    `headers` are added to the response, such as a `WWW-Authenticate` challenge.
+    """
+
+    def __init__(
+        self,
+        status: int = 401,
+        message: str = "Authentication required",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+JSON: Final = (b"content-type", b"application/json")
+EVENT_STREAM: Final[ReplyHeaders] = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    # Proxies such as nginx would otherwise keep events back
+    # (2026-07-28, basic/transports/streamable-http#receiving-messages).
+    (b"x-accel-buffering", b"no"),
+]

@@ -1,0 +1,153 @@
+"""The adapter for Django's views: an HttpRequest in, an HttpResponse out. It contains no rule.
+
+Under ASGI the answer may be a stream; a client that goes away cancels the view, and the view the
+call. Under WSGI Django runs the view in a loop of its own, and the answer is one JSON response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connections, transaction
+from django.http import HttpRequest as DjangoRequest
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+
+from .endpoint import Endpoint
+from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders
+
+#: Pieces of a stream that may wait for the server to take them.
+_BUFFERED = 16
+
+
+def endpoint_view(endpoint: Callable[[], Endpoint]) -> Callable[..., Any]:
+    """A view that serves the endpoint `endpoint()` gives, asked for with the first request.
+
+    It needs no CSRF token and no login of the site's own, because it never looks at cookies, and
+    opens no transaction: each call has its own.
+    """
+
+    async def mcp(request: DjangoRequest, **url_kwargs: Any) -> HttpResponseBase:
+        channel = ViewChannel(request)
+        converted = request_from(request, url_kwargs)
+        if not converted.streams:
+            await endpoint()(converted, channel)
+            return channel.whole()
+        return await channel.respond(endpoint()(converted, channel))
+
+    view: Callable[..., Any] = csrf_exempt(login_not_required(mcp))
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+def request_from(request: DjangoRequest, url_kwargs: dict[str, Any]) -> HttpRequest:
+    """The request of a Django view."""
+    return HttpRequest(
+        method=request.method or "",
+        scheme=request.scheme or "http",
+        path=request.path,
+        headers=Headers(
+            [
+                (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+                for name, value in request.headers.items()
+            ]
+        ),
+        url_kwargs=url_kwargs,
+        client=request.META.get("REMOTE_ADDR"),
+        native=request,
+        streams=isinstance(request, ASGIRequest),
+    )
+
+
+class ViewChannel:
+    """Collects what an endpoint writes, and makes a response of it."""
+
+    def __init__(self, request: DjangoRequest) -> None:
+        self._request = request
+        self.connected = True
+        self._on_disconnect: Callable[[], None] | None = None
+        self._status = 500
+        self._headers: ReplyHeaders = []
+        self._body = b""
+        self._pieces: asyncio.Queue[bytes | None] | None = None
+        self._begun: asyncio.Event = asyncio.Event()
+
+    async def read(self, limit: int) -> bytes:
+        # Not request.body: DATA_UPLOAD_MAX_MEMORY_SIZE is about forms.
+        body: bytes = self._request.read(limit + 1)
+        if len(body) > limit:
+            raise BodyTooLarge
+        if not self.connected:
+            raise Disconnected
+        return body
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        self._on_disconnect = callback
+
+    async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
+        self._on_disconnect = None
+        self._status, self._headers, self._body = status, headers, body
+        self._begun.set()
+
+    async def start(self, status: int, headers: ReplyHeaders) -> None:
+        self._status, self._headers = status, headers
+        self._pieces = asyncio.Queue(_BUFFERED)
+        self._begun.set()
+
+    async def write(self, data: bytes) -> None:
+        if self._pieces is not None:
+            await self._pieces.put(data)
+
+    async def end(self) -> None:
+        self._on_disconnect = None
+        if self._pieces is not None:
+            await self._pieces.put(None)
+
+    def whole(self) -> HttpResponse:
+        """The response that was written in one piece."""
+        response = HttpResponse(self._body, status=self._status)
+        self._copy_headers(response)
+        return response
+
+    async def respond(self, answering: Any) -> HttpResponseBase:
+        """The response `answering` writes, as soon as it is known whether it is a stream."""
+        task: asyncio.Task[None] = asyncio.ensure_future(answering)
+        task.add_done_callback(lambda _: self._begun.set())
+        try:
+            await self._begun.wait()
+        except asyncio.CancelledError:
+            self._lose_client()
+            raise
+        if self._pieces is None:
+            await task
+            return self.whole()
+        response = StreamingHttpResponse(self._stream(self._pieces, task), status=self._status)
+        self._copy_headers(response)
+        return response
+
+    async def _stream(
+        self, pieces: asyncio.Queue[bytes | None], task: asyncio.Task[None]
+    ) -> AsyncIterator[bytes]:
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            await task
+        finally:
+            self._lose_client()
+
+    def _lose_client(self) -> None:
+        self.connected = False
+        if self._on_disconnect is not None:
+            callback, self._on_disconnect = self._on_disconnect, None
+            callback()
+
+    def _copy_headers(self, response: HttpResponseBase) -> None:
+        del response["Content-Type"]
+        for name, value in self._headers:
+            response[name.decode("latin-1")] = value.decode("latin-1")
