@@ -44,7 +44,8 @@ class InvalidArguments(ToolError):
         self.name = name
         self.problems = tuple(problems)
         lines = "".join(f"\n- {problem}" for problem in self.problems)
-        super().__init__(f"The arguments of `{name}` are not valid:{lines}")
+        whose = f" of `{name}`" if name else ""
+        super().__init__(f"The arguments{whose} are not valid:{lines}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.name, self.problems))

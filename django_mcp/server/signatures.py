@@ -54,8 +54,8 @@ class Parameter:
 class Signature:
     """What the server knows of a function.
 
-    ``fn`` is what to call, with ``parameters`` and ``injected`` by keyword; each name in
-    ``injected`` receives the context. ``is_async`` says that calling it gives an awaitable.
+    ``fn`` is what to call, everything by keyword: ``parameters``, and the context as
+    ``context_parameter`` if there is one. ``is_async`` says that calling it gives an awaitable.
     ``returns`` is the resolved return annotation or ``MISSING``.
     """
 
@@ -63,7 +63,7 @@ class Signature:
     name: str
     description: str | None
     parameters: tuple[Parameter, ...]
-    injected: tuple[str, ...]
+    context_parameter: str | None
     is_async: bool
     returns: Any
 
@@ -74,11 +74,14 @@ def inspect_function(
     context_type: type,
     reserved: Mapping[str, str] = types.MappingProxyType({}),
     name: str | None = None,
+    raw: bool = False,
 ) -> Signature:
     """Return the signature of ``fn``, or raise RegistrationError saying what to change.
 
     ``reserved`` maps parameter names that may not be used to the reason. ``name`` is used in place
     of the function's own; a lambda and an object have none and need it.
+    ``raw`` is for a function that brings its own JSON Schema: beside the context it takes one
+    parameter, ``arguments: dict``, and gets the caller's whole object in it.
     Bound methods, ``functools.partial`` (what it binds is hidden from the caller), static methods
     and objects with ``__call__`` are functions too.
     """
@@ -93,14 +96,15 @@ def inspect_function(
     doc = docstrings.parse(_docstring(fn, source))
 
     parameters: list[Parameter] = []
-    injected: list[str] = []
+    context_parameter: str | None = None
     for parameter in found.parameters.values():
         if parameter.name in bound:
             continue
         annotation = resolver.resolve(parameter.name, parameter.annotation)
         _refuse_kind(parameter, label)
         if _is_context(annotation, context_type):
-            injected.append(parameter.name)
+            _refuse_second_context(context_parameter, parameter.name, label)
+            context_parameter = parameter.name
             continue
         _refuse_parameter(parameter, label, reserved)
         text = _description(annotation, parameter.default) or doc.parameters.get(parameter.name)
@@ -112,12 +116,17 @@ def inspect_function(
                 description=text,
             )
         )
+    if raw and [parameter.name for parameter in parameters] != ["arguments"]:
+        raise RegistrationError(
+            f"{label} has a JSON Schema of its own for its input, so it takes the whole object as "
+            "one parameter: `arguments: dict`."
+        )
     return Signature(
         fn=fn,
         name=name or _own_name(fn, label),
         description=doc.description,
         parameters=tuple(parameters),
-        injected=tuple(injected),
+        context_parameter=context_parameter,
         is_async=is_async_callable(fn),
         returns=resolver.resolve("return", found.return_annotation),
     )
@@ -225,6 +234,13 @@ def _refuse_kind(parameter: inspect.Parameter, label: str) -> None:
         raise RegistrationError(
             f"Parameter `{parameter.name}` of {label} is positional-only, but arguments come by "
             "name: remove the `/`."
+        )
+
+
+def _refuse_second_context(first: str | None, second: str, label: str) -> None:
+    if first is not None:
+        raise RegistrationError(
+            f"{label} asks for the context twice, as `{first}` and `{second}`: one is enough."
         )
 
 

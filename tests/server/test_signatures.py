@@ -54,7 +54,7 @@ def test_a_function_is_described_by_its_name_its_docstring_and_its_annotations()
         ("b", int, 2),
     ]
     assert [p.required for p in signature.parameters] == [True, False]
-    assert signature.injected == ()
+    assert signature.context_parameter is None
     assert signature.is_async is False
     assert signature.returns is str
 
@@ -89,7 +89,7 @@ def test_the_context_is_injected_and_hidden_from_the_caller() -> None:
     for fn in (plain, last, keyword, optional, union, quoted, annotated):
         signature = inspect_(fn)
         assert names(signature) == ["a"]
-        assert len(signature.injected) == 1
+        assert signature.context_parameter in ("ctx", "context", "c")
 
 
 def test_a_subclass_of_the_context_is_injected_too() -> None:
@@ -97,7 +97,7 @@ def test_a_subclass_of_the_context_is_injected_too() -> None:
 
     def fn(ctx: Richer) -> None: ...
 
-    assert inspect_(fn).injected == ("ctx",)
+    assert inspect_(fn).context_parameter == "ctx"
 
 
 def test_the_context_may_be_imported_for_type_checking_only() -> None:
@@ -108,7 +108,7 @@ def test_the_context_may_be_imported_for_type_checking_only() -> None:
     del Context
     real = type("Context", (), {})
 
-    assert inspect_function(fn, context_type=real).injected == ("ctx",)
+    assert inspect_function(fn, context_type=real).context_parameter == "ctx"
 
 
 def test_a_parameter_named_ctx_with_another_type_is_the_callers() -> None:
@@ -309,6 +309,20 @@ def test_a_parameter_with_an_underscore_is_refused() -> None:
     def fn(_secret: int) -> None: ...
 
     assert "call it `secret`" in refusal(fn)
+
+
+def test_a_second_context_is_refused() -> None:
+    def fn(a: Ctx, b: Ctx) -> None: ...
+
+    assert "as `a` and `b`: one is enough" in refusal(fn)
+
+
+def test_a_function_with_a_schema_of_its_own_takes_the_whole_object() -> None:
+    def whole(ctx: Ctx, arguments: dict[str, Any]) -> None: ...
+    def parts(city: str) -> None: ...
+
+    assert names(inspect_(whole, raw=True)) == ["arguments"]
+    assert "one parameter: `arguments: dict`" in refusal(parts, raw=True)
 
 
 def test_a_reserved_name_is_refused_with_its_reason() -> None:

@@ -1,0 +1,234 @@
+"""The arguments of a call → validated values, and the schema they are announced with.
+
+``Arguments`` is built once, from a ``Signature``, when a component is registered: whatever cannot
+be served is refused there. ``RawArguments`` is for a tool that brings its own JSON Schema. What a
+schema looks like is ``json_schema``; the words for what is wrong with a call are ``problems``; the
+other direction, ``Output``, is ``outputs``.
+
+Values are read as JSON means them (pydantic's strict mode for JSON): ``"2026-01-31"`` is a date and
+3 is a float, but ``"2"`` is no integer and ``true`` is never a number. Two things that clients send
+all the same are mended, only after the first check has failed: a number like ``2.0`` where an
+integer is wanted, and JSON in a string where something else than a string is wanted. The second is
+also what makes the texts of a prompt's arguments and of a URI's variables into numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn, cast
+
+from pydantic import Field, TypeAdapter, ValidationError, with_config
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticSerializationError, to_json
+from typing_extensions import TypedDict
+
+from . import problems
+from .errors import InvalidArguments, RegistrationError
+from .json_schema import schema_of
+from .outputs import Output
+from .signatures import MISSING, Parameter, Signature
+
+__all__ = ["Arguments", "Output", "RawArguments"]
+
+
+class Arguments:
+    """What a function takes from its caller: ``input_schema``, and ``validate`` for each call."""
+
+    __slots__ = ("_name", "_properties", "_validator", "input_schema")
+
+    def __init__(self, signature: Signature) -> None:
+        """Raises RegistrationError naming the parameter whose type has no JSON."""
+        self._name = signature.name
+        try:
+            adapter = _arguments_adapter(signature.parameters)
+            self.input_schema = _input_schema(adapter)
+        except Exception as error:
+            raise _unservable_parameter(signature, error) from error
+        self._properties: dict[str, Any] = self.input_schema["properties"]
+        self._validator = adapter.validator
+
+    def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments for the function: a new dict, defaults filled in.
+
+        ``arguments`` is the JSON object of the call. Raises InvalidArguments, whose text tells the
+        calling model what to mend.
+        """
+        try:
+            written = to_json(arguments)
+            found: dict[str, Any] = self._validator.validate_json(written, strict=True)
+        except ValidationError as error:
+            return self._mend(arguments, error)
+        except PydanticSerializationError as error:
+            raise InvalidArguments(self._name, [_not_json(error)]) from None
+        if b"NaN" in written or b"Infinity" in written:
+            refuse_non_finite(self._name, arguments)
+        return found
+
+    def _mend(self, arguments: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+        """Try again with what clients write differently put right; twice, one may show another."""
+        refuse_non_finite(self._name, arguments)
+        for _ in range(2):
+            mended = _mended(arguments, error)
+            if mended is None:
+                break
+            arguments = mended
+            try:
+                found: dict[str, Any] = self._validator.validate_json(
+                    to_json(arguments), strict=True
+                )
+            except ValidationError as still:
+                error = still
+            else:
+                refuse_non_finite(self._name, arguments)
+                return found
+        lines = problems.of_validation_error(error, arguments, self._properties)
+        raise InvalidArguments(self._name, lines) from None
+
+
+class RawArguments:
+    """What a tool takes that brings its own JSON Schema, kept and published word by word.
+
+    The function has one parameter for the caller, ``arguments: dict``, and gets the checked object
+    in it as it came.
+    """
+
+    __slots__ = ("_checker", "_name", "input_schema")
+
+    def __init__(self, schema: dict[str, Any], *, name: str = "") -> None:
+        """Raises RegistrationError for what is no schema, or not one that can be enforced here."""
+        # Here, because jsonschema takes 35 ms to import and few servers need it.
+        from .raw_schemas import Checker
+
+        self._name = name
+        self._checker = Checker(schema)
+        self.input_schema = schema
+
+    def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return ``{"arguments": …}``, or raise InvalidArguments as ``Arguments`` does."""
+        refuse_non_finite(self._name, arguments)
+        if lines := self._checker.problems(arguments):
+            raise InvalidArguments(self._name, lines)
+        return {"arguments": arguments}
+
+
+def refuse_non_finite(name: str, arguments: dict[str, Any]) -> None:
+    """Raise InvalidArguments where a number is NaN or infinite: JSON has none, 1e999 makes one."""
+    location = problems.non_finite(arguments)
+    if location is not None:
+        path = problems.path_of(location, arguments)
+        raise InvalidArguments(name, [f"{path}: should be a finite number"])
+
+
+def _arguments_adapter(parameters: Sequence[Parameter]) -> TypeAdapter[Any]:
+    """One validator for all parameters: a TypedDict, since its result is what the call needs."""
+    fields = {parameter.name: _field(parameter) for parameter in parameters}
+    typed_dict = cast(Any, TypedDict)("Arguments", fields)  # mypy knows only literal ones
+    return TypeAdapter(with_config(extra="forbid", allow_inf_nan=False)(typed_dict))
+
+
+def _field(parameter: Parameter) -> Any:
+    annotation, default = parameter.annotation, parameter.default
+    if isinstance(default, FieldInfo):
+        annotation = Annotated[annotation, default]
+    elif default is not MISSING:
+        annotation = Annotated[annotation, Field(default=default)]
+    if parameter.description:
+        annotation = Annotated[annotation, Field(description=parameter.description)]
+    return annotation
+
+
+def _input_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    schema = schema_of(adapter, "validation")
+    schema.pop("title", None)
+    return {"type": "object", "properties": {}, **schema}
+
+
+def _unservable_parameter(signature: Signature, error: Exception) -> RegistrationError:
+    """Find the parameter that alone has no schema, and say what to do."""
+    for parameter in signature.parameters:
+        try:
+            _input_schema(_arguments_adapter([parameter]))
+        except Exception as found:
+            return RegistrationError(
+                f"Parameter `{parameter.name}` of {signature.name}() cannot be described in JSON "
+                f"Schema ({_first_line(found)}): use a type that JSON has, a dataclass, a "
+                "TypedDict or a pydantic model."
+            )
+    return RegistrationError(
+        f"The parameters of {signature.name}() cannot be described in JSON Schema "
+        f"({_first_line(error)})."
+    )
+
+
+def _mended(arguments: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
+    """A copy of ``arguments`` with what clients write differently put right, or None."""
+    mended = copy.deepcopy(arguments)
+    changed = False
+    for found in error.errors(include_url=False, include_context=False, include_input=False):
+        place = _place(mended, found["loc"])
+        if place is None:
+            continue
+        holder, key, depth = place
+        value = holder[key]
+        if isinstance(value, float) and found["type"] == "int_type" and value.is_integer():
+            holder[key] = int(value)
+        elif isinstance(value, str) and depth == 1 and found["type"] in _NOT_TEXT:
+            try:
+                holder[key] = json.loads(value, parse_constant=_refuse_constant)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(holder[key], str):
+                holder[key] = value
+                continue
+        else:
+            continue
+        changed = True
+    return mended if changed else None
+
+
+# Kinds of errors that say: this is not a text.
+_NOT_TEXT = frozenset(
+    {
+        "int_type",
+        "float_type",
+        "bool_type",
+        "none_required",
+        "list_type",
+        "tuple_type",
+        "set_type",
+        "frozen_set_type",
+        "dict_type",
+        "mapping_type",
+        "model_type",
+        "model_attributes_type",
+        "dataclass_type",
+        "enum",
+        "literal_error",
+    }
+)
+
+
+def _place(arguments: Any, location: tuple[int | str, ...]) -> tuple[Any, Any, int] | None:
+    """Where an error is: the dict or list, the key in it, and how deep; None for nowhere."""
+    holder, key, depth = None, None, 0
+    value = arguments
+    for step in location:
+        if problems.leads_into(value, step):
+            holder, key, value, depth = value, step, value[step], depth + 1
+    return None if holder is None else (holder, key, depth)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _not_json(error: Exception) -> str:
+    if "surrogates" in str(error):
+        return "arguments: a text has half of a surrogate pair, which is no Unicode"
+    return f"arguments: cannot be read as JSON ({_first_line(error)})"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
