@@ -1,7 +1,5 @@
 """The tables of the library."""
 
-# ruff: noqa: E501, RUF012
-
 import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
