@@ -79,6 +79,10 @@ class _Generator(GenerateJsonSchema):
         others = {key: value for key, value in found.items() if key != "anyOf"}
         return {**(rest[0] if len(rest) == 1 else {"anyOf": rest}), **others}
 
+    def is_subclass_schema(self, schema: core_schema.IsSubclassSchema) -> JsonSchemaValue:
+        """Pydantic would say: anything at all."""
+        return self.handle_invalid_for_json_schema(schema, "a class")
+
     def generator_schema(self, schema: core_schema.GeneratorSchema) -> JsonSchemaValue:
         """Its items are checked while the function runs, too late to tell the caller."""
         return self.handle_invalid_for_json_schema(schema, "an iterator; a list can be used")

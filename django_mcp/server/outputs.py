@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Annotated, Any, NoReturn, Union
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 
 from ..protocol.types import (
     AudioContent,
@@ -110,7 +111,7 @@ class Output:
         if type(value) is self._exact:
             return value
         if self._adapter is None:
-            return self._dump_undeclared(value)
+            return plain_json(value, f"{self.name}()")
         try:
             checked = self._adapter.validate_python(value)
             dumped = self._adapter.dump_python(checked, mode="json", by_alias=True, warnings=False)
@@ -120,32 +121,9 @@ class Output:
                 f"{self.name}() returned {problems.shown(value)}, which is not what its return "
                 f"annotation promises: {'; '.join(lines)}."
             ) from error
-        except PydanticSerializationError as error:
-            raise self._unwritable(value, error) from error
-        return self._finite(dumped)
-
-    def _dump_undeclared(self, value: Any) -> Any:
-        try:
-            dumped = to_jsonable_python(value)
-        except (PydanticSerializationError, ValueError) as error:
-            raise self._unwritable(value, error) from error
-        return self._finite(dumped)
-
-    def _finite(self, dumped: Any) -> Any:
-        if (place := problems.non_finite(dumped)) is not None:
-            where = f" at {problems.path_of(place, dumped)}" if place else ""
-            raise InvalidResult(
-                f"{self.name}() returned a number{where} that is NaN or infinite, which JSON "
-                "cannot write: return None in its place."
-            )
-        return dumped
-
-    def _unwritable(self, value: Any, error: Exception) -> InvalidResult:
-        return InvalidResult(
-            f"{self.name}() returned {_kind(value)}, which JSON cannot write "
-            f"({str(error).partition(chr(10))[0]}): return a dict, a dataclass or a pydantic model "
-            "with the fields that the caller may see."
-        )
+        except ValueError as error:  # PydanticSerializationError, or a circle
+            raise _unwritable(value, error, f"{self.name}()") from error
+        return _writable(dumped, f"{self.name}()")
 
     # ------------------------------------------------------------------------------- registration
 
@@ -172,6 +150,57 @@ class Output:
         self._wrapped = _wrapped(schema)
         self._wraps = _may_be_null(adapter)
         self._exact = annotation if annotation in (str, int, bool) else None
+
+
+def plain_json(value: Any, whose: str) -> Any:
+    """Return a value nothing is declared of as plain JSON; ``whose`` begins an error's message.
+
+    Raises InvalidResult for what JSON has no way to write.
+    """
+    try:
+        dumped = to_jsonable_python(value, fallback=_known_elsewhere)
+    except (TypeError, ValueError) as error:
+        raise _unwritable(value, error, whose) from error
+    return _writable(dumped, whose)
+
+
+def kind_of(value: Any) -> str:
+    """How a message names a value that cannot be served."""
+    return "None" if value is None else f"a {type(value).__qualname__} object"
+
+
+def _known_elsewhere(value: Any) -> Any:
+    """What pydantic writes where it is declared, but does not know where it is not."""
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"there is {kind_of(value)} in it")
+
+
+def _writable(dumped: Any, whose: str) -> Any:
+    """Return ``dumped`` if it can be written: its numbers are finite, its texts are Unicode."""
+    try:
+        written = to_json(dumped)  # searching it is ten times as fast as walking a long list
+    except ValueError as error:
+        raise _unwritable(dumped, error, whose) from error
+    if b"NaN" not in written and b"Infinity" not in written:
+        return dumped
+    if (place := problems.non_finite(dumped)) is not None:
+        where = f" at {problems.path_of(place, dumped)}" if place else ""
+        raise InvalidResult(
+            f"{whose} returned a number{where} that is NaN or infinite, which JSON cannot write: "
+            "return None in its place."
+        )
+    return dumped
+
+
+def _unwritable(value: Any, error: Exception, whose: str) -> InvalidResult:
+    reason = str(error).partition("\n")[0]
+    return InvalidResult(
+        f"{whose} returned {kind_of(value)}, which JSON cannot write ({reason}): return text, a "
+        "dict, a dataclass or a pydantic model with the fields that the caller may see."
+    )
 
 
 def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:
@@ -238,8 +267,3 @@ def _bare(annotation: Any) -> Any:
     while typing.get_origin(annotation) is Annotated:
         annotation = typing.get_args(annotation)[0]
     return annotation
-
-
-def _kind(value: Any) -> str:
-    """How a message names an object that JSON does not know."""
-    return f"a {type(value).__qualname__} object"

@@ -18,6 +18,7 @@ from pydantic_core import to_json
 
 MOST_PROBLEMS = 20
 LONGEST_VALUE = 60
+UNKNOWN = "is not known here"
 
 TYPE_NAMES: Mapping[str, str] = {
     "string": "a string",
@@ -73,12 +74,14 @@ def of_validation_error(
         known = messages.setdefault(path, [])
         if text not in known:
             known.append(text)
-    lines = [
-        f"{path}: {', or '.join(texts)}"
-        + (f"; got {shown(values[path])}" if path in values else "")
-        for path, texts in messages.items()
-    ]
-    return limited(lines)
+    return limited([_line(path, texts, values) for path, texts in messages.items()])
+
+
+def _line(path: str, texts: list[str], values: Mapping[str, Any]) -> str:
+    """One place of which several arms of a union complain; to one of them it may be unknown."""
+    said = [text for text in texts if text != UNKNOWN] or texts
+    got = f"; got {shown(values[path])}" if path in values else ""
+    return f"{path}: {', or '.join(said)}{got}"
 
 
 def missing(schema: Any) -> str:
@@ -100,7 +103,7 @@ def unknown(name: str, known: Iterable[str]) -> str:
         return f"is not an argument; did you mean `{near[0]}`?"
     if names:
         return f"is not an argument; there are {', '.join(f'`{each}`' for each in names)}"
-    return "is not known here"
+    return UNKNOWN
 
 
 def path_of(location: Sequence[str | int], arguments: object, *, missing: bool = False) -> str:

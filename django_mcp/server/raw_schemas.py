@@ -9,6 +9,7 @@ does it when a schema of this kind turns up.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -37,9 +38,12 @@ MOST_FORMS_SHOWN = 3
 
 
 class Checker:
-    """A validator built once; ``problems`` gives the lines for one call's arguments."""
+    """A validator built once; ``problems`` gives the lines for one call's arguments.
 
-    __slots__ = ("_properties", "_validator")
+    ``schema`` is the author's, word by word, in a copy that no later change of his reaches.
+    """
+
+    __slots__ = ("_validator", "schema")
 
     def __init__(self, schema: dict[str, Any]) -> None:
         """Raises RegistrationError for a schema that is none or cannot be enforced here."""
@@ -55,9 +59,8 @@ class Checker:
                 f"The input schema is not valid{place}: {_short(error.message)}."
             ) from error
         _check_references(schema, specification)
-        self._validator = validator(schema, registry=Registry())
-        properties = schema.get("properties")
-        self._properties = properties if isinstance(properties, dict) else {}
+        self.schema = copy.deepcopy(schema)
+        self._validator = validator(self.schema, registry=Registry())
 
     def problems(self, arguments: dict[str, Any]) -> list[str]:
         """What is wrong with ``arguments``, a line each; an empty list when they fit."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+from pydantic_core import to_json
 
 from ..protocol.types import (
     AudioContent,
@@ -29,10 +29,9 @@ from ..protocol.types import (
     TextContent,
     TextResourceContents,
 )
-from . import problems
 from .content import blob
 from .errors import InvalidResult
-from .outputs import BLOCKS, MEDIA, Output
+from .outputs import BLOCKS, MEDIA, Output, kind_of, plain_json
 
 BINARY = (bytes, bytearray, memoryview)
 CONTENTS = (TextResourceContents, BlobResourceContents)
@@ -59,7 +58,7 @@ def tool_result(value: Any, output: Output, any_json: bool) -> CallToolResult:
             return CallToolResult(content=blocks)
     elif isinstance(value, BLOCKS + MEDIA):
         raise InvalidResult(
-            f"{output.name}() returned {_kind(value)}, but declares to return data: annotate it "
+            f"{output.name}() returned {kind_of(value)}, but declares to return data: annotate it "
             f"with -> {type(value).__name__}, or register it with structured_output=False."
         )
     dumped = output.dump(value)
@@ -141,7 +140,7 @@ def _contents(
         return TextResourceContents(uri=uri, mime_type=mime_type or "text/plain", text=value)
     if isinstance(value, BINARY):
         return blob(uri, bytes(value), mime_type or "application/octet-stream")
-    text = _data(value, f"The resource {uri}")
+    text = _json(plain_json(value, f"The resource {uri}"))
     return TextResourceContents(uri=uri, mime_type=mime_type or "application/json", text=text)
 
 
@@ -193,7 +192,7 @@ def _prompt_block(value: Any) -> ContentBlock:
         return _block(value)
     if value is None or isinstance(value, BINARY):
         raise InvalidResult(
-            f"A prompt returned {_kind(value)}: return text, messages, or an Image, an Audio or a "
+            f"A prompt returned {kind_of(value)}: return text, messages, an Image, an Audio or a "
             "File."
         )
     if isinstance(value, Mapping) and isinstance(value.get("type"), str):
@@ -202,7 +201,7 @@ def _prompt_block(value: Any) -> ContentBlock:
             return block
         except ValidationError:
             pass  # data that has a "type" of its own
-    return _text(_data(value, "A prompt"))
+    return _text(_json(plain_json(value, "A prompt")))
 
 
 # ----------------------------------------------------------------------------------------- shared
@@ -217,28 +216,6 @@ def _block(value: Any) -> ContentBlock:
     return block
 
 
-def _data(value: Any, whose: str) -> str:
-    """The JSON of a value nothing is declared of; ``whose`` begins the message."""
-    try:
-        dumped = to_jsonable_python(value)
-    except (PydanticSerializationError, ValueError) as error:
-        raise InvalidResult(
-            f"{whose} returned {_kind(value)}, which JSON cannot write "
-            f"({str(error).partition(chr(10))[0]}): return text, a dict, a dataclass or a pydantic "
-            "model."
-        ) from error
-    if problems.non_finite(dumped) is not None:
-        raise InvalidResult(
-            f"{whose} returned a number that is NaN or infinite, which JSON cannot write: return "
-            "None in its place."
-        )
-    return _json(dumped)
-
-
 def _json(dumped: Any) -> str:
     """Compact, and readable: letters stay letters."""
     return to_json(dumped).decode()
-
-
-def _kind(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__qualname__} object"

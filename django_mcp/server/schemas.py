@@ -103,7 +103,7 @@ class RawArguments:
 
         self._name = name
         self._checker = Checker(schema)
-        self.input_schema = schema
+        self.input_schema = self._checker.schema
 
     def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return ``{"arguments": …}``, or raise InvalidArguments as ``Arguments`` does."""
