@@ -1,9 +1,9 @@
 """Model Context Protocol servers and clients for Django projects.
 
-Write `from django_mcp import tool` in an app's `mcp.py`, as one writes `from django.contrib import admin`
-in its `admin.py`. `tool`, `resource`, `prompt`, `completion` and `add_resource` belong to the default
-server, which the DJANGO_MCP setting describes and which is built when the first of them is
-imported; `MCPServer("name")` makes another one.
+Write `from django_mcp import tool` in an app's `mcp.py`, as one writes
+`from django.contrib import admin` in its `admin.py`. `tool`, `resource`, `prompt`, `completion` and
+`add_resource` belong to the default server, which the DJANGO_MCP setting describes and which is
+built when the first of them is imported; `MCPServer("name")` makes another one.
 """
 
 from __future__ import annotations

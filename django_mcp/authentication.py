@@ -43,7 +43,7 @@ def not_configured(request: HttpRequest) -> Principal:
 
 
 def authenticator(given: str | Callable[..., Any] | None) -> Callable[..., Any]:
-    """The callable to ask for each request: the one given, else the project's, else what DEBUG says.
+    """The callable to ask for each request: the given one, else the project's, else by DEBUG.
 
     A sync callable runs in a thread, since it will look into the database; those of this module
     have nothing to wait for.

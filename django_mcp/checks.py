@@ -104,7 +104,7 @@ def check_components(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             messages.append(
                 Warning(
                     f"The MCP server {server.name!r} has no tools, resources or prompts.",
-                    hint="Write an mcp.py in one of your installed apps: from django_mcp import tool.",
+                    hint="Write an mcp.py in an installed app: from django_mcp import tool.",
                     id="django_mcp.W003",
                 )
             )

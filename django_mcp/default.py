@@ -1,8 +1,8 @@
 """Servers on Django's ground: the class with everything plugged in, and the default server.
 
 `MCPServer` here is the server's with Django's threads, keys, permissions and static files.
-`default_server()` is built once from DJANGO_MCP, and the decorators of `django_mcp` are bound to it, as
-`admin.site` is to `@admin.register`.
+`default_server()` is built once from DJANGO_MCP, and the decorators of `django_mcp` are bound to
+it, as `admin.site` is to `@admin.register`.
 """
 
 from __future__ import annotations

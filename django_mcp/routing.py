@@ -3,8 +3,8 @@
     from django_mcp.routing import get_asgi_application
     application = get_asgi_application()
 
-serves the project, and the default server at DJANGO_MCP["PATH"]. More servers are `mount()`s; a project with
-a ProtocolTypeRouter of its own puts `mcp_consumer()` in its URLRouter.
+serves the project, and the default server at DJANGO_MCP["PATH"]. More servers are `mount()`s; a
+project with a ProtocolTypeRouter of its own puts `mcp_consumer()` in its URLRouter.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def get_asgi_application(*mounts: Mount, django: Application | None = None) -> A
     """Django and the MCP endpoints as one ASGI application.
 
     Without mounts, the default server is served at DJANGO_MCP["PATH"]. `django` is the application
-    that gets every other request, by default Django's own; give a ProtocolTypeRouter for websockets.
+    that gets every other request, by default Django's own; a ProtocolTypeRouter for websockets.
     """
     inner = django or get_django_application()
     return MCPRouter(mounts or (mount(conf.get().path),), inner)
@@ -83,7 +83,7 @@ def get_asgi_application(*mounts: Mount, django: Application | None = None) -> A
 class MCPRouter:
     """Sends requests for the mounted paths to their servers, and everything else on.
 
-    Also speaks the lifespan protocol, so that the servers' lifespans begin and end with the process.
+    Also speaks the lifespan protocol, so that lifespans begin and end with the process.
     """
 
     def __init__(self, mounts: Sequence[Mount], inner: Application) -> None:

@@ -1,8 +1,9 @@
 """The endpoint as a plain Django view.
 
-`path("", include("django_mcp.urls"))` serves the default server at DJANGO_MCP["PATH"]; another server, or
-another place, is `path("orgs/<slug:org>/mcp", mcp_view(server))`. URL parameters reach the functions as
-`Context.url_kwargs`. Next to Channels, `django_mcp.routing` is faster: no middleware is run there.
+`path("", include("django_mcp.urls"))` serves the default server at DJANGO_MCP["PATH"]; another
+server, or another place, is `path("orgs/<slug:org>/mcp", mcp_view(server))`. URL parameters reach
+the functions as `Context.url_kwargs`. Next to Channels, `django_mcp.routing` is faster: no
+middleware is run there.
 """
 
 from __future__ import annotations

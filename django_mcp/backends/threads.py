@@ -6,8 +6,8 @@ call borrows a thread of its own, a lane, so that one call's queries do not wait
 Either way `close_old_connections()` runs around the call, which is what makes CONN_MAX_AGE and
 CONN_HEALTH_CHECKS mean what they mean in a view, and ATOMIC_REQUESTS is honoured.
 
-Where the event loop was started by `async_to_sync` (a WSGI request, a TestCase), sync work belongs to
-the thread that started it: that thread's connections are the request's, or hold the test's
+Where the event loop was started by `async_to_sync` (a WSGI request, a TestCase), sync work belongs
+to the thread that started it: that thread's connections are the request's, or hold the test's
 transaction.
 """
 

@@ -15,9 +15,10 @@ from typing import Any, Final
 class Principal:
     """The party on whose behalf a request is made.
 
-    `id` is what sessions, sealed states and streams are bound to: equal ids are the same party, so it
-    must be unique across kinds ("user:7", "token:3"). `user` is the Django user where there is one;
-    `scopes` are what the credential was granted; `client_id` names the OAuth client it was issued to.
+    `id` is what sessions, sealed states and streams are bound to: equal ids are the same party, so
+    it must be unique across kinds ("user:7", "token:3"). `user` is the Django user where there is
+    one; `scopes` are what the credential was granted; `client_id` names the OAuth client it was
+    issued to.
     """
 
     id: str

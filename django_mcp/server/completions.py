@@ -1,8 +1,8 @@
 """Completions: the functions that suggest values, and what they may return.
 
-Two forms of function. One for a single argument, `@completion("prompt or template", "argument")`, takes
-the typed text as its first parameter and, by name, any of the other arguments given so far. One for
-the whole server, `@completion`, takes `(ref, argument, context)` as the official SDK's does.
+Two forms of function. One for a single argument, `@completion("prompt or template", "argument")`,
+takes the typed text as its first parameter and, by name, any of the other arguments given so far.
+One for the whole server, `@completion`, takes `(ref, argument, context)`, as the official SDK's.
 """
 
 from __future__ import annotations

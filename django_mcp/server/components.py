@@ -253,8 +253,9 @@ def prompt(
 
 
 def callee(signature: Signature) -> Callee:
-    injected = signature.injected[0] if signature.injected else None
-    return Callee(function=signature.fn, is_async=signature.is_async, context=injected)
+    return Callee(
+        function=signature.fn, is_async=signature.is_async, context=signature.context_parameter
+    )
 
 
 def _check_variables(uri: str, template: UriTemplate, signature: Signature) -> None:

@@ -192,7 +192,7 @@ class Context:
         return await self._ask_one(questions.form(message, answer), key)
 
     async def ask_url(self, message: str, url: str, *, key: str | None = None) -> Answer[None]:
-        """Ask the user to visit `url`, for what must not pass through the client: a payment, a login.
+        """Ask the user to visit `url`, for what must not pass through the client, like a payment.
 
         Accepted means that the user agreed to open it, not that they finished what is there.
         """

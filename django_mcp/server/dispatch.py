@@ -50,7 +50,7 @@ class Reply:
 Result = WireModel | Encoded
 Handler = Callable[[Exchange, Any], Awaitable[Result]]
 CallNext = Callable[[Context], Awaitable[Result]]
-#: Wraps every request of a server: `async def middleware(ctx, call_next): return await call_next(ctx)`.
+#: Wraps every request: `async def middleware(ctx, call_next): return await call_next(ctx)`.
 Middleware = Callable[[Context, CallNext], Awaitable[Result]]
 
 

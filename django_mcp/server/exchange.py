@@ -59,7 +59,7 @@ class Nowhere:
 
 
 class Exchange:
-    """A request being answered. `target` is the name or URI it is about, once a handler knows it."""
+    """A request being answered; `target` is the name or URI it is about, once that is known."""
 
     __slots__ = (
         "_asking",

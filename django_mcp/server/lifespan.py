@@ -30,7 +30,7 @@ class LifespanRunner:
     async def state(self) -> Any:
         """The state, entering the lifespan first where that has not happened on this loop.
 
-        An exception of the start-up reaches every caller that waits for it; the next one tries again.
+        An exception of the start-up reaches every caller that waits for it; the next tries again.
         """
         loop = asyncio.get_running_loop()
         if self._ready is None or self._ready.get_loop() is not loop or self._failed():

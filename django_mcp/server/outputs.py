@@ -184,7 +184,7 @@ def _writable(dumped: Any, whose: str) -> Any:
         written = to_json(dumped)  # searching it is ten times as fast as walking a long list
     except ValueError as error:
         raise _unwritable(dumped, error, whose) from error
-    if b"NaN" not in written and b"Infinity" not in written:
+    if not problems.mentions_non_finite(written):
         return dumped
     if (place := problems.non_finite(dumped)) is not None:
         where = f" at {problems.path_of(place, dumped)}" if place else ""

@@ -20,6 +20,8 @@ MOST_PROBLEMS = 20
 LONGEST_VALUE = 60
 UNKNOWN = "is not known here"
 
+_N, _I = b"NI"
+
 TYPE_NAMES: Mapping[str, str] = {
     "string": "a string",
     "integer": "an integer",
@@ -134,6 +136,14 @@ def limited(lines: Sequence[str]) -> list[str]:
     """The first lines, and how many more there would be."""
     rest = len(lines) - MOST_PROBLEMS
     return [*lines[:MOST_PROBLEMS], f"and {rest} more"] if rest > 0 else list(lines)
+
+
+def mentions_non_finite(written: bytes) -> bool:
+    """Whether a JSON text may have NaN or Infinity in it; if so, ``non_finite`` knows for sure.
+
+    One byte is searched first, because in CPython that takes a tenth of the time.
+    """
+    return (_N in written and b"NaN" in written) or (_I in written and b"Infinity" in written)
 
 
 def non_finite(value: object, location: tuple[str | int, ...] = ()) -> tuple[str | int, ...] | None:

@@ -62,7 +62,7 @@ class Arguments:
             return self._mend(arguments, error)
         except PydanticSerializationError as error:
             raise InvalidArguments(self._name, [_not_json(error)]) from None
-        if b"NaN" in written or b"Infinity" in written:
+        if problems.mentions_non_finite(written):
             refuse_non_finite(self._name, arguments)
         return found
 

@@ -1,8 +1,8 @@
 """The MCP endpoint: one HTTP request, from its first header to the right era.
 
-Reads as the list of what happens, in this order: the source is checked, a browser gets a page, other
-methods a 405, the caller is authenticated, media type and size are checked, the body is read and
-parsed, and the message goes to the era that its version names.
+Reads as the list of what happens, in this order: the source is checked, a browser gets a page,
+other methods a 405, the caller is authenticated, media type and size are checked, the body is read
+and parsed, and the message goes to the era that its version names.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, Re
 logger = logging.getLogger("django_mcp")
 
 #: Says who sends a request, or raises Refused; None refuses with 401. May be async.
-Authenticate = Callable[[HttpRequest], Principal | None | Awaitable[Principal | None]]
+Authenticate = Callable[[HttpRequest], Awaitable[Principal | None] | Principal | None]
 
 
 @dataclass(kw_only=True)

@@ -1,8 +1,8 @@
 """What is refused before a message is read: hosts, origins, methods and media types not ours.
 
-The checks stand in the order they are made. Who is calling is asked after the first three and before
-the rest, so that a stranger learns nothing; see `endpoint`. What the message itself must say is
-`protocol.envelope`.
+The checks stand in the order they are made. Who is calling is asked after the first three and
+before the rest, so that a stranger learns nothing; see `endpoint`. What the message itself must say
+is `protocol.envelope`.
 """
 
 from __future__ import annotations

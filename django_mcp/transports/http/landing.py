@@ -31,12 +31,14 @@ _PAGE: Final = Template("""<!doctype html>
 <title>$title</title>
 <style>
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
-body { font: 16px/1.6 system-ui, sans-serif; max-width: 44rem; margin: 0 auto; padding: 2.5rem 1.25rem; }
+body { font: 16px/1.6 system-ui, sans-serif; max-width: 44rem; margin: 0 auto;
+       padding: 2.5rem 1.25rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .5rem; }
 h2 { font-size: 1rem; margin: 1.75rem 0 .25rem; }
 p { margin: .5rem 0; }
 pre { overflow-x: auto; padding: .85rem 1rem; border: 1px solid var(--line); border-radius: .5rem;
-      font: .875rem/1.5 ui-monospace, monospace; background: color-mix(in srgb, currentColor 5%, transparent); }
+      font: .875rem/1.5 ui-monospace, monospace;
+      background: color-mix(in srgb, currentColor 5%, transparent); }
 .quiet { opacity: .75; }
 </style>
 </head>

@@ -1,0 +1,334 @@
+"""The rules of the endpoint, one by one: what is refused, in which order, with which status and code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from django_mcp import MCPServer
+from tests.doors import META, VERSION, Door, Request, envelope, headers_for
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(autouse=True)
+def _add(server: MCPServer) -> None:
+    @server.tool
+    async def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+
+def call_add(**more: Any) -> dict[str, Any]:
+    return envelope("tools/call", {"name": "add", "arguments": {"a": 1, "b": 2}}, **more)
+
+
+async def test_a_conforming_request_is_answered_with_json(door: Door) -> None:
+    reply = await door.post(call_add(id="x-7"))
+
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert "mcp-session-id" not in reply.headers
+    assert reply.json == {
+        "jsonrpc": "2.0",
+        "id": "x-7",
+        "result": {
+            "resultType": "complete",
+            "content": [{"type": "text", "text": "3"}],
+            "structuredContent": 3,
+            "_meta": {META + "serverInfo": {"name": "test", "version": "1.0"}},
+        },
+    }
+
+
+# Who may come in at all
+
+
+@pytest.mark.parametrize("host", ["evil.example.com", "", "testserver.evil.example", "a b", "[::1"])
+async def test_a_host_that_is_not_ours_is_misdirected(door: Door, host: str) -> None:
+    reply = await door.post(call_add(), host=host)
+
+    # Django's own handler refuses the same with 400 where its middleware looks at the host first.
+    assert reply.status in (421, 400)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example.com", "null", "http://testserver:81", "https://", "ftp://testserver"],
+)
+async def test_an_origin_that_is_not_allowed_is_forbidden(door: Door, origin: str) -> None:
+    reply = await door.post(call_add(), origin=origin)
+
+    assert reply.status == 403
+    assert reply.error["code"] == -32600
+    assert "id" not in reply.json
+
+
+async def test_a_page_of_the_same_host_and_port_may_call(door: Door) -> None:
+    assert (await door.post(call_add(), origin="http://testserver")).status == 200
+
+
+async def test_a_page_of_an_allowed_origin_may_call(
+    settings: Any, server: MCPServer, guarded: Any
+) -> None:
+    from django_mcp.authentication import anonymous
+
+    settings.DJANGO_MCP = {"ALLOWED_ORIGINS": ["https://app.example.com"]}
+    door = guarded(anonymous)
+
+    assert (await door.post(call_add(), origin="https://app.example.com")).status == 200
+    assert (await door.post(call_add(), origin="https://app.example.com.evil")).status == 403
+
+
+async def test_a_wildcard_for_hosts_opens_no_door_to_other_origins(
+    door: Door, settings: Any
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+
+    reply = await door.post(call_add(), host="evil.example.com", origin="http://evil.example.com")
+
+    assert reply.status == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "OPTIONS", "HEAD", "PATCH"])
+async def test_any_method_but_post_is_not_allowed(door: Door, method: str) -> None:
+    headers = [("host", "testserver"), ("accept", "text/event-stream")]
+    reply = await door.send(Request(method=method, headers=headers))
+
+    assert reply.status == 405
+    assert reply.headers["allow"] == "POST"
+
+
+async def test_a_browser_gets_a_page_that_says_how_to_connect(door: Door) -> None:
+    headers = [("host", "testserver"), ("accept", "text/html,application/xhtml+xml,*/*;q=0.8")]
+    reply = await door.send(Request(method="GET", headers=headers))
+
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+    page = reply.body.decode()
+    assert "http://testserver/mcp" in page
+    assert "claude mcp add" in page
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+async def test_a_body_that_is_no_json_is_an_unsupported_media_type(
+    door: Door, content_type: str | None
+) -> None:
+    assert (await door.post(call_add(), content_type=content_type)).status == 415
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
+async def test_the_media_type_may_have_parameters(door: Door, content_type: str) -> None:
+    assert (await door.post(call_add(), content_type=content_type)).status == 200
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "text/event-stream", "application/json;q=0, text/*"]
+)
+async def test_a_client_that_cannot_read_json_is_not_acceptable(door: Door, accept: str) -> None:
+    assert (await door.post(call_add(), accept=accept)).status == 406
+
+
+@pytest.mark.parametrize("accept", [None, "application/json"])
+async def test_a_client_that_cannot_read_streams_is_not_acceptable_where_there_are_streams(
+    streaming: Door, accept: str | None
+) -> None:
+    assert (await streaming.post(call_add(), accept=accept)).status == 406
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/*, text/*", "text/event-stream;q=0.5, */*"])
+async def test_ranges_of_media_types_are_understood(door: Door, accept: str) -> None:
+    assert (await door.post(call_add(), accept=accept)).status == 200
+
+
+async def test_a_body_above_the_limit_is_too_large(settings: Any, guarded: Any) -> None:
+    from django_mcp.authentication import anonymous
+
+    settings.DJANGO_MCP = {"MAX_BODY_BYTES": 1000}
+    for kind in ("consumer", "view", "wsgi"):
+        door = guarded(anonymous, kind)
+        message = call_add()
+        message["params"]["arguments"]["c"] = "x" * 1000
+        assert (await door.post(message)).status == 413
+        assert (await door.post(message, content_length="5000")).status == 413
+        assert (await door.post(call_add())).status == 200
+
+
+# What is in the body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"x":NaN}}',
+        b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"tools/list"}',
+        b"[" * 100_000,
+        b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":' + b"[" * 100 + b"]" * 100 + b"}}",
+    ],
+    ids=["empty", "cut", "not-utf8", "nan", "huge-int", "deep", "too-deep"],
+)
+async def test_what_is_no_json_is_a_parse_error_without_an_id(door: Door, body: bytes) -> None:
+    reply = await door.post(body, mcp_method="tools/list")
+
+    assert reply.status == 400
+    assert reply.error["code"] == -32700
+    assert "id" not in reply.json
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        [],
+        [call_add()],
+        "text",
+        {"jsonrpc": "1.0", "id": None, "method": "tools/list"},
+        {"jsonrpc": "2.0", "id": None, "method": "tools/list"},
+        {"jsonrpc": "2.0", "id": True, "method": "tools/list"},
+        {"jsonrpc": "2.0", "id": 1.5, "method": "tools/list"},
+        {"jsonrpc": "2.0", "id": 1, "result": {}},
+        {"jsonrpc": "2.0", "method": 5},
+        {},
+    ],
+)
+async def test_what_is_no_single_message_is_an_invalid_request(door: Door, message: Any) -> None:
+    reply = await door.post(json.dumps(message).encode(), mcp_method="tools/list")
+
+    assert reply.status == 400
+    assert reply.error["code"] == -32600
+    assert "id" not in reply.json
+
+
+async def test_a_notification_is_accepted_and_not_answered(door: Door) -> None:
+    message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    reply = await door.post(message)
+
+    assert reply.status == 202
+    assert reply.body == b""
+
+
+# The ladder of the envelope
+
+
+def without(key: str) -> dict[str, Any]:
+    message = call_add()
+    del message["params"]["_meta"][META + key]
+    return message
+
+
+async def test_a_request_without_meta_is_invalid_and_told_what_this_server_speaks(
+    door: Door,
+) -> None:
+    message = {"jsonrpc": "2.0", "id": 3, "method": "initialize", "params": {}}
+    reply = await door.post(message)
+
+    assert (reply.status, reply.error["code"], reply.json["id"]) == (400, -32602, 3)
+    assert VERSION in reply.error["message"]
+
+
+@pytest.mark.parametrize("key", ["protocolVersion", "clientCapabilities"])
+async def test_a_request_without_a_required_field_is_invalid(door: Door, key: str) -> None:
+    reply = await door.post(without(key))
+
+    assert (reply.status, reply.error["code"], reply.json["id"]) == (400, -32602, 1)
+    assert key in reply.error["message"]
+
+
+async def test_the_client_may_stay_unnamed(door: Door) -> None:
+    assert (await door.post(without("clientInfo"))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("mcp_protocol_version", None),
+        ("mcp_protocol_version", "2025-11-25"),
+        ("mcp_method", None),
+        ("mcp_method", "tools/list"),
+        ("mcp_method", "TOOLS/CALL"),
+        ("mcp_name", None),
+        ("mcp_name", "subtract"),
+        ("mcp_name", "=?base64?YWRk"),
+        ("mcp_name", "=?base64?!!!?="),
+        ("mcp_name", "=?base64?YWR?="),
+    ],
+)
+async def test_a_header_that_does_not_say_what_the_body_says_is_a_mismatch(
+    door: Door, header: str, value: str | None
+) -> None:
+    reply = await door.post(call_add(), **{header: value})
+
+    assert (reply.status, reply.error["code"], reply.json["id"]) == (400, -32020, 1)
+
+
+async def test_a_routing_header_sent_twice_is_a_mismatch(door: Door) -> None:
+    message = call_add()
+    headers = [*headers_for(message), ("mcp-method", "tools/call")]
+    reply = await door.send(Request(headers=headers, body=json.dumps(message).encode()))
+
+    assert (reply.status, reply.error["code"]) == (400, -32020)
+
+
+async def test_a_name_may_come_encoded(door: Door) -> None:
+    assert (await door.post(call_add(), mcp_name="=?base64?YWRk?=")).status == 200
+
+
+async def test_blanks_around_a_header_do_not_count(door: Door) -> None:
+    assert (await door.post(call_add(), mcp_name=" add ")).status == 200
+
+
+async def test_a_version_nobody_knows_is_answered_with_those_that_are_served(door: Door) -> None:
+    message = call_add(meta={META + "protocolVersion": "v999.0.0"})
+    reply = await door.post(message, mcp_protocol_version="v999.0.0")
+
+    assert (reply.status, reply.error["code"], reply.json["id"]) == (400, -32022, 1)
+    assert reply.error["data"] == {"supported": [VERSION], "requested": "v999.0.0"}
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "nope",
+        "ping",
+        "initialize",
+        "logging/setLevel",
+        "resources/subscribe",
+        "tasks/list",
+        "Tools/list",
+    ],
+)
+async def test_a_method_this_revision_does_not_have_is_not_found(door: Door, method: str) -> None:
+    reply = await door.call(method)
+
+    assert (reply.status, reply.error["code"], reply.json["id"]) == (404, -32601, 1)
+    assert reply.error["data"] == method
+
+
+async def test_the_envelope_is_checked_before_the_method(door: Door) -> None:
+    message = envelope("nope", meta={META + "protocolVersion": "v999.0.0"})
+    reply = await door.post(message, mcp_protocol_version="v999.0.0")
+
+    assert reply.error["code"] == -32022
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"name": 5}, {"name": "add", "arguments": []}, {"name": "add", "arguments": "a=1"}],
+)
+async def test_params_that_do_not_fit_the_method_are_invalid(
+    door: Door, params: dict[str, Any]
+) -> None:
+    reply = await door.call("tools/call", params)
+
+    assert (reply.status, reply.error["code"]) == (400, -32602)
+
+
+async def test_an_unknown_log_level_is_invalid(door: Door) -> None:
+    reply = await door.post(call_add(meta={META + "logLevel": "loud"}))
+
+    assert (reply.status, reply.error["code"]) == (400, -32602)
