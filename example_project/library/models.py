@@ -206,7 +206,12 @@ class Loan(models.Model):
     @property
     def is_overdue(self) -> bool:
         """True where the book should have come back before today and has not."""
-        return self.returned is None and self.due < timezone.localdate()
+        return self.returned is None and self.days_late > 0
+
+    @property
+    def days_late(self) -> int:
+        """How many days after it was due the book came back, or today is; 0 for none."""
+        return max(0, ((self.returned or timezone.localdate()) - self.due).days)
 
     def give_back(self) -> None:
         """Note that the book came back today; raises ValidationError where it had before."""

@@ -9,4 +9,5 @@ urlpatterns = [
     path("", views.start, name="start"),
     path("books/", views.BookList.as_view(), name="books"),
     path("books/<int:pk>/", views.BookDetail.as_view(), name="book"),
+    path("books/<int:pk>/cover.png", views.cover, name="cover"),
 ]

@@ -8,9 +8,10 @@ import sys
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.views.generic import DetailView, ListView
 
+from .covers import draw
 from .models import Author, Book, Loan
 
 
@@ -42,6 +43,11 @@ class BookDetail(DetailView):
 
     def get_queryset(self) -> QuerySet[Book]:
         return Book.objects.select_related("author").with_loan_status()
+
+
+def cover(request: HttpRequest, pk: int) -> HttpResponse:
+    """The cover of a book."""
+    return HttpResponse(draw(get_object_or_404(Book, pk=pk).title), content_type="image/png")
 
 
 def clients(mcp_url: str) -> list[dict[str, str]]:

@@ -1,0 +1,13 @@
+"""The library as an MCP server. django_mcp finds this module by its name, as Django finds admin.py.
+
+Read the modules in this order: each shows a few things more.
+
+    tools       functions for the model: arguments, results, errors, progress
+    lending     tools that change something, and ask the user first
+    content     tools that answer with pictures, files and links
+    resources   what a client can read by its URI
+    prompts     what a person can pick from a menu, with completions
+"""
+
+# In this order clients list what is in them.
+from . import tools, lending, content, resources, prompts  # noqa: F401, I001

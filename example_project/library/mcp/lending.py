@@ -1,0 +1,115 @@
+"""Tools that change something, and that ask: the user, or the client's model.
+
+Where a client cannot be asked while a call is running, the call ends with the question, and the
+tool runs again from the top with the answer. So ask first, and change things afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ValidationError
+from pydantic import BaseModel, Field
+
+from django_mcp import ClientCannotAnswer, Context, ToolError, questions, tool
+from django_mcp.types import CreateMessageResult, TextContent
+
+from ..models import Book, Loan, Reader
+from .tools import get_book
+
+
+# A sync tool with a context: what it does not await, it waits for.
+@tool(destructive=False)
+def lend_book(ctx: Context, book_id: int, card_number: int) -> str:
+    """Lend a book to a reader for four weeks."""
+    try:
+        loan = Loan.objects.lend(Book.objects.get(pk=book_id), Reader.objects.get(pk=card_number))
+    except (Book.DoesNotExist, Reader.DoesNotExist) as error:
+        raise ToolError(f"{error} Check book_id and card_number.") from None
+    except ValidationError as error:
+        raise ToolError(" ".join(error.messages)) from None
+    ctx.wait(ctx.info(f"Lent: {loan}."))
+    # Clients that follow the book's resource read it again.
+    ctx.notify_resource_updated(f"library://books/{book_id}")
+    return f"{loan.book} is lent to {loan.reader} until {loan.due:%d %B %Y}."
+
+
+# A yes or a no.
+@tool(destructive=True)
+async def return_book(ctx: Context, book_id: int) -> str:
+    """Take a book back, after asking the user whether it is really there."""
+    loan = await Loan.objects.open().select_related("book").filter(book=book_id).afirst()
+    if loan is None:
+        raise ToolError(f"Book {book_id} is not on loan.")
+    if not await ctx.confirm(f"Is {loan.book} back on the desk?"):
+        return f"{loan.book} stays on loan."
+    await sync_to_async(loan.give_back)()
+    ctx.notify_resource_updated(f"library://books/{book_id}")
+    return f"{loan.book} is back."
+
+
+# A small form: each field of the model becomes a field of the form.
+class NewReader(BaseModel):
+    name: Annotated[str, Field(min_length=3, max_length=100)]
+    email: Annotated[str, Field(json_schema_extra={"format": "email"})]
+    kind: Reader.Kind = Reader.Kind.ADULT
+
+
+@tool(destructive=False)
+def register_reader(ctx: Context) -> str:
+    """Make a library card for the user, who is asked for a name and an e-mail address."""
+    answer = ctx.wait(ctx.ask("Who is the card for?", NewReader))
+    if not answer.accepted:
+        return "No card was made."
+    reader = Reader(**answer.data.model_dump())
+    try:
+        reader.full_clean()
+    except ValidationError as error:
+        raise ToolError(" ".join(error.messages)) from None
+    reader.save()
+    return f"Welcome, {reader.name}. The number on your card is {reader.pk}."
+
+
+# Sampling: the client's own model does the writing, and the client pays for it.
+@tool(read_only=True)
+async def introduce_book(ctx: Context, book_id: int) -> str:
+    """Introduce a book to somebody who has not read it."""
+    book = await get_book(book_id)
+    try:
+        result = await ctx.sample(
+            f"Introduce {book.title} by {book.author}. Subjects: {', '.join(book.subjects)}.",
+            system_prompt="You are a librarian. Three sentences, and do not give the end away.",
+            max_tokens=300,
+        )
+    except ClientCannotAnswer:
+        return book.summary or f"A book about {', '.join(book.subjects)}."
+    return text_of(result)
+
+
+# Several questions at once, so that the user and the model can answer side by side.
+class Evening(BaseModel):
+    day: Annotated[str, Field(description="When shall it be?")]
+    guests: Annotated[int, Field(ge=1, le=30)] = 8
+
+
+@tool(read_only=True)
+async def plan_reading_evening(ctx: Context, book_id: int) -> str:
+    """Plan an evening on which a book is read aloud."""
+    book = await get_book(book_id)
+    answers = await ctx.ask_all(
+        {
+            "evening": questions.form("An evening for how many, and when?", Evening),
+            "invitation": questions.sample(f"Write one line that invites to {book.title}."),
+        }
+    )
+    evening = answers["evening"]
+    if not evening.accepted:
+        return "No evening, then."
+    return f"{evening.data.day}, {evening.data.guests} guests: {text_of(answers['invitation'])}"
+
+
+def text_of(result: CreateMessageResult) -> str:
+    """The text in what a model said, which may have other parts too."""
+    parts = result.content if isinstance(result.content, list) else [result.content]
+    return "\n".join(part.text for part in parts if isinstance(part, TextContent))
