@@ -1,0 +1,1 @@
+"""The project's own benchmark: ``python -m tests.benchmarks``; see docs/topics/performance.md."""

@@ -1,0 +1,166 @@
+"""The servers that are measured: one row each, how one is started, asked and ended.
+
+A server is one process, pinned to a core, on a free port of 127.0.0.1. Only processes started here
+are ended, by their id.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from .scenarios import Scenario
+
+CLONE: Final = Path(__file__).resolve().parent.parent.parent
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+#: Seconds a server has to start listening, and to go once it is told to.
+PATIENCE: Final = 30.0
+
+_OURS = "tests.benchmarks.site.asgi:application"
+_SDK = "tests.benchmarks.sdk:application"
+_FLOOR = "tests.benchmarks.floor:application"
+_SITE = {"DJANGO_SETTINGS_MODULE": "tests.benchmarks.site.settings"}
+
+
+def _uvicorn(application: str) -> tuple[str, ...]:
+    options = "--loop uvloop --http httptools --log-level warning --no-access-log"
+    return ("uvicorn", "--host", "127.0.0.1", "--port", "{port}", *options.split(), application)
+
+
+def _daphne(application: str) -> tuple[str, ...]:
+    return ("daphne", "-b", "127.0.0.1", "-p", "{port}", "-v", "0", application)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A server by name: the module that is run and its arguments.
+
+    `floor` marks a bare consumer; `below` is the name of the one that has the same web server.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    below: str | None = None
+    floor: bool = False
+
+
+_PEERS: Final = (
+    Peer(name="ours-uvicorn", command=_uvicorn(_OURS), below="floor-uvicorn"),
+    Peer(name="ours-daphne", command=_daphne(_OURS), below="floor-daphne"),
+    Peer(name="sdk", command=_uvicorn(_SDK)),
+    Peer(name="floor-uvicorn", command=_uvicorn(_FLOOR), floor=True),
+    Peer(name="floor-daphne", command=_daphne(_FLOOR), floor=True),
+)
+PEERS: Final = {peer.name: peer for peer in _PEERS}
+
+
+class Running:
+    """A server that listens; a context manager that ends it."""
+
+    def __init__(self, peer: Peer, *, database: Path, tools: int, core: int) -> None:
+        self.peer = peer
+        self.port = _free_port()
+        self._log = database.with_name(f"{peer.name}.log")
+        environment = {
+            **os.environ,
+            **_SITE,
+            "BENCHMARK_DATABASE": str(database),
+            "BENCHMARK_TOOLS": str(tools),
+        }
+        arguments = [part.format(port=self.port) for part in peer.command]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["taskset", "-c", str(core), sys.executable, "-m", *arguments],
+                cwd=CLONE,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> Running:
+        try:
+            self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(PATIENCE)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU the process has used, its threads included."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def check(self, scenario: Scenario) -> None:
+        """Ask for three answers and raise WrongAnswer unless each is right to the last detail."""
+        for number in (1, 500, 999):
+            result = self._ask(scenario, number)
+            if self.peer.floor:
+                continue
+            try:
+                scenario.verify(number, result)
+            except (ValueError, LookupError, TypeError) as error:
+                raise WrongAnswer(f"{self.peer.name}, {scenario.name}: {error!r}") from error
+
+    def _ask(self, scenario: Scenario, number: int) -> dict[str, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            content = json.dumps(scenario.message(number)).encode()
+            connection.request("POST", "/mcp", content, scenario.headers(number))
+            response = connection.getresponse()
+            answer = response.read()
+        finally:
+            connection.close()
+        seen = f"{self.peer.name}, {scenario.name}: {response.status} {answer[:300]!r}"
+        if response.status != 200 or scenario.sentinel.encode() not in answer:
+            raise WrongAnswer(seen)
+        message = json.loads(answer)
+        if "result" not in message or (message["id"] != number and not self.peer.floor):
+            raise WrongAnswer(seen)
+        result: dict[str, Any] = message["result"]
+        return result
+
+    def _wait(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                log = self._log.read_text(errors="replace")[-2000:]
+                raise DidNotStart(f"{self.peer.name} ended at once:\n{log}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise DidNotStart(f"{self.peer.name} did not listen within {PATIENCE:.0f} seconds.")
+
+
+class DidNotStart(Exception):
+    """A server did not come up; the message ends with what it said."""
+
+
+class WrongAnswer(Exception):
+    """A server answered something else than was asked for."""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
