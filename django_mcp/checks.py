@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.handlers.asgi import ASGIHandler
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from . import conf
@@ -151,5 +151,5 @@ def _views(resolver: URLResolver) -> Iterator[bool]:
     for pattern in resolver.url_patterns:
         if isinstance(pattern, URLResolver):
             yield from _views(pattern)
-        elif isinstance(pattern, URLPattern) and hasattr(pattern.callback, "mcp_endpoint"):
+        elif hasattr(pattern.callback, "mcp_endpoint"):
             yield True

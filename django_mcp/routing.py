@@ -76,7 +76,7 @@ def get_asgi_application(*mounts: Mount, django: Application | None = None) -> A
     Without mounts, the default server is served at DJANGO_MCP["PATH"]. `django` is the application
     that gets every other request, by default Django's own; a ProtocolTypeRouter for websockets.
     """
-    inner = django or get_django_application()
+    inner: Any = django or get_django_application()
     return MCPRouter(mounts or (mount(conf.get().path),), inner)
 
 

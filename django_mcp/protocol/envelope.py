@@ -26,7 +26,8 @@ LOG_LEVEL: Final = PREFIX + "logLevel"
 SERVER_INFO: Final = PREFIX + "serverInfo"
 SUBSCRIPTION_ID: Final = PREFIX + "subscriptionId"
 
-#: The parameter that `Mcp-Name` mirrors (2026-07-28, basic/transports/streamable-http#standard-request-headers).
+#: The parameter that `Mcp-Name` mirrors (2026-07-28,
+#: basic/transports/streamable-http#standard-request-headers).
 NAMED: Final[Mapping[str, str]] = {
     "tools/call": "name",
     "prompts/get": "name",
@@ -59,7 +60,7 @@ def open_envelope(
     Raises InvalidParams, HeaderMismatch or UnsupportedProtocolVersion (2026-07-28,
     basic/index#_meta and basic/transports/streamable-http#server-validation).
     """
-    meta = request.params.get("_meta")
+    meta: Any = request.params.get("_meta")
     version = _required_fields(meta, supported)
     if headers is not None:
         _check_headers(request, version, headers)

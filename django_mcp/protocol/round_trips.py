@@ -1,4 +1,4 @@
-"""Questions that travel inside results: what is asked, what was answered, what `requestState` holds.
+"""Questions that travel inside results: what is asked and answered, what `requestState` holds.
 
 Owns the content of a request state and its JSON form. Sealing it, so that a client can neither
 read it into another call nor change it, is `server.request_state`; asking, `server.asking`.

@@ -149,7 +149,7 @@ class RoundTrip:
         self, missing: Mapping[str, Question[Any]], raw: Mapping[str, Any]
     ) -> InputRequiredResult:
         state = self._merged(missing, raw)
-        requests = {
+        requests: dict[str, Any] = {
             key: {"method": question.method, "params": question.params}
             for key, question in missing.items()
         }

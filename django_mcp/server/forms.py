@@ -77,12 +77,10 @@ class Asked:
     meaning: Mapping[str, Any] | None = None
 
     def read(self, answer: object) -> Any:
-        checked = self.field.check(answer)
+        read = self.field.check(answer)
         if self.meaning is None:
-            return checked
-        if isinstance(checked, list):
-            return [self.meaning[each] for each in checked]
-        return self.meaning[checked]
+            return read
+        return [self.meaning[x] for x in read] if isinstance(read, list) else self.meaning[read]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,8 +145,9 @@ def form(spec: Any, *, title: str | None = None) -> Form[Any]:
     try:
         hash(spec)
     except TypeError:
-        return _typed.__wrapped__(spec, title)
-    return _typed(spec, title)
+        return _typed.__wrapped__(spec, title, "")
+    # The same options in another order are an equal Literal, but another form.
+    return _typed(spec, title, repr(spec))
 
 
 # ---------------------------------------------------------------------------------- a raw schema
@@ -202,7 +201,7 @@ def _plain(value: Any) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _typed(spec: Any, title: str | None) -> Form[Any]:
+def _typed(spec: Any, title: str | None, spelling: str) -> Form[Any]:
     if spec is None or spec is type(None):
         return Form(schema=_schema({}, {}), fields={}, finish=lambda values: None)
     source, schema = _understood(spec, title)

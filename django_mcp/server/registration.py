@@ -95,7 +95,7 @@ class Registration:
             "idempotent_hint": idempotent,
             "open_world_hint": open_world,
         }
-        given = {key: value for key, value in hints.items() if value is not None}
+        given: dict[str, Any] = {k: value for k, value in hints.items() if value is not None}
         built = components.tool(
             function,
             name=name,
@@ -141,7 +141,7 @@ class Registration:
         """
         if not isinstance(uri, str):
             raise RegistrationError('A resource needs its URI: @resource("library://catalogue").')
-        options = {
+        options: dict[str, Any] = {
             "name": name,
             "title": title,
             "description": description,

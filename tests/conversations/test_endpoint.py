@@ -1,4 +1,4 @@
-"""The rules of the endpoint, one by one: what is refused, in which order, with which status and code."""
+"""The rules of the endpoint, one by one: what is refused, with which status and code."""
 
 from __future__ import annotations
 
