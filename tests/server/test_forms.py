@@ -478,7 +478,7 @@ def test_the_type_says_whether_a_moment_needs_an_offset() -> None:
 
 
 class Wordy(BaseModel):
-    state: Annotated[str, Field(title=Lazy(), description=Lazy())]  # type: ignore[arg-type]
+    state: Annotated[str, Field(title=Lazy(), description=Lazy())]
 
 
 # ------------------------------------------------------------------------------- what is constant
