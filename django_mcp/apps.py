@@ -19,7 +19,7 @@ class DjangoMCPConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect what has to be connected; modules only define."""
-        from . import checks  # noqa: F401 - checks need the app registry
+        from . import checks  # noqa: F401 - they register themselves
 
         setting_changed.connect(conf.forget, dispatch_uid="django_mcp.conf")
         autodiscover_modules("mcp")

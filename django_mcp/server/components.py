@@ -119,12 +119,12 @@ def tool(
 ) -> Tool:
     """Build the tool that calls `function`; raises RegistrationError for what cannot be served."""
     if input_schema is not None:
-        arguments: Arguments | RawArguments = RawArguments(input_schema)
-        signature = inspect_function(function, context_type=Context, raw=True)
+        signature = inspect_function(function, context_type=Context, name=name, raw=True)
+        arguments: Arguments | RawArguments = RawArguments(input_schema, name=signature.name)
     else:
-        signature = inspect_function(function, context_type=Context)
+        signature = inspect_function(function, context_type=Context, name=name)
         arguments = Arguments(signature)
-    name = name or signature.name
+    name = signature.name
     if not TOOL_NAME.match(name):
         raise RegistrationError(
             f"{name!r} is no tool name: use 1 to 128 of the letters A-Z and a-z, digits, "
@@ -185,10 +185,10 @@ def resource(
             f"{uri!r} has no scheme: a resource is named by a whole URI, for example "
             f'"library://{uri.lstrip("/")}".'
         )
-    signature = inspect_function(function, context_type=Context)
+    signature = inspect_function(function, context_type=Context, name=name)
     _check_variables(uri, template, signature)
     shared: dict[str, Any] = {
-        "name": name or signature.name,
+        "name": signature.name,
         "title": title,
         "description": description or signature.description or None,
         "mime_type": mime_type,
@@ -239,10 +239,10 @@ def prompt(
     rule: AccessRule | None = None,
 ) -> Prompt:
     """Build the prompt that `function` writes."""
-    signature = inspect_function(function, context_type=Context)
+    signature = inspect_function(function, context_type=Context, name=name)
     arguments = Arguments(signature)
     definition = types.Prompt(
-        name=name or signature.name,
+        name=signature.name,
         title=title,
         description=description or signature.description or None,
         arguments=_prompt_arguments(arguments.input_schema) or None,

@@ -328,10 +328,9 @@ class TestWriting:
             "error": {"code": -32601, "message": "Method not found: a/b", "data": "a/b"},
         }
 
-    def test_an_error_without_a_readable_request_has_id_null(self):
+    def test_an_error_without_a_readable_request_has_no_id(self):
         assert json.loads(jsonrpc.error_bytes(None, ParseError("p"))) == {
             "jsonrpc": "2.0",
-            "id": None,
             "error": {"code": -32700, "message": "p"},
         }
 

@@ -1,0 +1,1 @@
+"""What the answer is: servers, their components, and exchanges. Async; no Django and no sockets."""
