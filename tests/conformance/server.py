@@ -1,0 +1,39 @@
+"""Serve the fixture, until it is told to stop.
+
+python -m tests.conformance.server --port 8000 [--host 127.0.0.1] [--server daphne|uvicorn]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+APPLICATION = "tests.conformance.asgi:application"
+
+#: How each ASGI server is told where to listen.
+COMMANDS = {
+    "daphne": ["daphne", "--verbosity", "1", "--bind", "{host}", "--port", "{port}"],
+    "uvicorn": ["uvicorn", "--log-level", "warning", "--host", "{host}", "--port", "{port}"],
+}
+
+
+def main() -> None:
+    """Go on as the ASGI server, in the same process, serving http://host:port/mcp."""
+    options = arguments()
+    filled = [each.format(**vars(options)) for each in COMMANDS[options.server]]
+    os.execv(sys.executable, [sys.executable, "-m", *filled, APPLICATION])
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance.server", description="Serve the conformance fixture."
+    )
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    parser.add_argument("--server", choices=COMMANDS, default="daphne", help="default: %(default)s")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The official suite, `@modelcontextprotocol/conformance`: how it is installed, run and judged.
+
+It is an npm package that needs a newer Node than most systems have, so a Node from npm stands
+beside it in a directory of its own. Against what it is run, and what is printed, is `__main__`.
+
+A scenario leaves `server-<name>-<time>/checks.json`, a list of checks. Its own exit status says too
+little: warnings do not change it, and a scenario in which nothing but the form of the messages was
+checked counts there as passed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NODE = "node@22"
+PACKAGE = "@modelcontextprotocol/conformance"
+VERSION = "0.2.0-alpha.12"
+
+#: Milliseconds for one scenario, and seconds for all of them.
+SCENARIO_TIMEOUT = 30_000
+SUITE_TIMEOUT = 600
+
+#: Succeeds wherever messages are well formed, whatever the scenario is about.
+FORM_CHECK = "wire-schema-valid"
+
+_LISTED = re.compile(r"^ {2}- (\S+)", re.MULTILINE)
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class SuiteError(Exception):
+    """The suite cannot be installed or does not run; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing a scenario looked at."""
+
+    id: str
+    status: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What became of one scenario; `checks` is None where it left no result."""
+
+    name: str
+    checks: tuple[Check, ...] | None
+
+    @property
+    def bad(self) -> tuple[Check, ...]:
+        """The checks that failed or warned."""
+        return tuple(each for each in self.checks or () if each.status in ("FAILURE", "WARNING"))
+
+    @property
+    def passed(self) -> bool:
+        """True where something of the scenario's own succeeded, and nothing failed or warned."""
+        return not self.problem
+
+    @property
+    def problem(self) -> str:
+        """Why the scenario did not pass; empty where it did."""
+        if self.checks is None:
+            return "no result: it crashed or took too long"
+        if self.bad:
+            return f"{len(self.bad)} of {len(self.checks)} checks"
+        if not any(each.status == "SUCCESS" and each.id != FORM_CHECK for each in self.checks):
+            return "nothing of its own was checked"
+        return ""
+
+
+class Suite:
+    """The suite as it is installed in `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._node = home / "node_modules" / "node" / "bin" / "node"
+        self._package = home / "node_modules" / PACKAGE
+
+    def install(self) -> None:
+        """Bring Node and the suite into `home`, unless these versions are there already.
+
+        Raises SuiteError where npm is missing or fails.
+        """
+        self._home.mkdir(parents=True, exist_ok=True)
+        manifest = self._home / "package.json"
+        if not manifest.exists():
+            manifest.write_text('{"private": true}\n')
+        if not self._node.exists():
+            # The package fetches the binary for this machine in its install script.
+            self._npm("install", NODE)
+        if self._installed() != VERSION:
+            self._npm("install", "--ignore-scripts", "--save-exact", f"{PACKAGE}@{VERSION}")
+
+    def scenarios(self, spec: str) -> list[str]:
+        """The names of the server scenarios for the revision `spec`, in the suite's order."""
+        finished = self._run("list", "--server", "--spec-version", spec)
+        names = _LISTED.findall(_COLOR.sub("", finished.stdout))
+        if not names:
+            raise SuiteError(
+                f"The suite has no scenarios for {spec!r}: {_said(finished) or 'it said nothing'}"
+            )
+        return names
+
+    def run(self, url: str, spec: str, names: Iterable[str] | None, results: Path) -> None:
+        """Run the scenarios `names`, or all of `spec`, against `url`.
+
+        Their results go to `results`, and what the suite prints to a suite.log there.
+        """
+        common = ["server", "--url", url, "--spec-version", spec, "-o", str(results)]
+        common += ["--timeout", str(SCENARIO_TIMEOUT)]
+        chosen = [["--suite", "all"]] if names is None else [["--scenario", n] for n in names]
+        with (results / "suite.log").open("a") as log:
+            for selection in chosen:
+                finished = self._run(*common, *selection)
+                log.write(_COLOR.sub("", finished.stdout + finished.stderr))
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        script = self._package / "dist" / "index.js"
+        try:
+            return subprocess.run(
+                [self._node, script, *arguments],
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=SUITE_TIMEOUT,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise SuiteError(f"The suite did not finish in {SUITE_TIMEOUT} seconds.") from error
+
+    def _installed(self) -> str | None:
+        try:
+            manifest = json.loads((self._package / "package.json").read_text())
+        except FileNotFoundError:
+            return None
+        version: str = manifest["version"]
+        return version
+
+    def _npm(self, *arguments: str) -> None:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SuiteError("npm is not installed; the conformance suite is an npm package.")
+        quiet = ["--no-audit", "--no-fund", "--loglevel", "error"]
+        if subprocess.run([npm, *arguments, *quiet], cwd=self._home).returncode:
+            raise SuiteError(f"npm {' '.join(arguments)} failed; what it says above is the reason.")
+
+
+def home() -> Path:
+    """Where the suite is kept: $CONFORMANCE_HOME, or a directory among the user's caches."""
+    given = os.environ.get("CONFORMANCE_HOME")
+    return Path(given) if given else Path.home() / ".cache" / "mcp-conformance"
+
+
+def read_result(name: str, results: Path) -> Scenario:
+    """What the scenario `name` left in `results`."""
+    time = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T*"
+    found = sorted(results.glob(f"server-{name}-{time}/checks.json"))
+    if not found:
+        return Scenario(name=name, checks=None)
+    raw = json.loads(found[-1].read_text())
+    return Scenario(name=name, checks=tuple(_check(each) for each in raw))
+
+
+def _check(raw: dict[str, Any]) -> Check:
+    message = raw.get("errorMessage") or raw.get("description") or ""
+    return Check(id=raw["id"], status=raw["status"], message=" ".join(message.split()))
+
+
+def _said(finished: subprocess.CompletedProcess[str]) -> str:
+    return _COLOR.sub("", finished.stderr or finished.stdout).strip()
