@@ -28,7 +28,7 @@ INSTALLED_APPS = [
     "library",
 ]
 
-# What clients learn about the server. Every key is optional.
+# Every key is optional. The first three tell clients what the server is.
 DJANGO_MCP = {
     "NAME": "library",
     "TITLE": "The Library",
@@ -36,6 +36,8 @@ DJANGO_MCP = {
         "A small public library of books in the public domain. Search before you lend: a book is "
         "known by its id, a reader by the number on their card."
     ),
+    # On your own machine anybody may come in; anywhere else, nobody until you have said who.
+    "AUTHENTICATION": "django_mcp.authentication.anonymous" if DEBUG else None,
 }
 
 MIDDLEWARE = [

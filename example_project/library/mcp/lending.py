@@ -24,9 +24,12 @@ from .tools import get_book
 def lend_book(ctx: Context, book_id: int, card_number: int) -> str:
     """Lend a book to a reader for four weeks."""
     try:
-        loan = Loan.objects.lend(Book.objects.get(pk=book_id), Reader.objects.get(pk=card_number))
-    except (Book.DoesNotExist, Reader.DoesNotExist) as error:
-        raise ToolError(f"{error} Check book_id and card_number.") from None
+        book, reader = Book.objects.get(pk=book_id), Reader.objects.get(pk=card_number)
+        loan = Loan.objects.lend(book, reader)
+    except Book.DoesNotExist:
+        raise ToolError(f"There is no book {book_id}.") from None
+    except Reader.DoesNotExist:
+        raise ToolError(f"No card has the number {card_number}.") from None
     except ValidationError as error:
         raise ToolError(" ".join(error.messages)) from None
     ctx.wait(ctx.info(f"Lent: {loan}."))

@@ -26,7 +26,7 @@ add_resource("library://house-rules", DATA / "house-rules.md", title="House rule
 
 
 # Data: what is not text or bytes is written as JSON.
-@resource("library://statistics", title="The library in numbers")
+@resource("library://statistics", title="The library in numbers", mime_type="application/json")
 def statistics() -> dict[str, Any]:
     """How many books, authors and loans there are."""
     return {
