@@ -19,15 +19,23 @@ PROJECT = Path(__file__).resolve().parent.parent / "example_project"
 ANSWERS = {200, 401}
 PATIENCE = 60
 
-INITIALIZE = {
+REVISION = "2026-07-28"
+DISCOVER = {
     "jsonrpc": "2.0",
     "id": 1,
-    "method": "initialize",
+    "method": "server/discover",
     "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "try_example", "version": "1"},
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": REVISION,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
     },
+}
+HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": REVISION,
+    "Mcp-Method": "server/discover",
 }
 
 
@@ -38,12 +46,12 @@ def main() -> None:
     port = free_port()
     server = subprocess.Popen([*script, "--port", str(port)], stdout=subprocess.DEVNULL)
     try:
-        status = first_answer(server, f"http://127.0.0.1:{port}/mcp")
+        status, body = first_answer(server, f"http://127.0.0.1:{port}/mcp")
     finally:
         server.terminate()
         server.wait(timeout=PATIENCE)
     if status not in ANSWERS:
-        sys.exit(f"the example's MCP endpoint answered 'initialize' with HTTP {status}")
+        sys.exit(f"the example's MCP endpoint answered with HTTP {status}: {body[:1000]!r}")
     print(f"the example's MCP endpoint answered with HTTP {status}")
 
 
@@ -53,16 +61,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def first_answer(server: subprocess.Popen[bytes], url: str) -> int:
-    """The HTTP status of the first answer, once the server listens."""
-    request = urllib.request.Request(
-        url,
-        data=json.dumps(INITIALIZE).encode(),
-        headers={
-            "Content-Type": "application/json",
-            "Accept": "application/json, text/event-stream",
-        },
-    )
+def first_answer(server: subprocess.Popen[bytes], url: str) -> tuple[int, bytes]:
+    """The HTTP status and the body of the first answer, once the server listens."""
+    request = urllib.request.Request(url, data=json.dumps(DISCOVER).encode(), headers=HEADERS)
     # Straight to this machine, whatever proxy the environment names.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + PATIENCE
@@ -71,10 +72,10 @@ def first_answer(server: subprocess.Popen[bytes], url: str) -> int:
             sys.exit(f"the example's server ended by itself, with status {server.returncode}")
         try:
             with opener.open(request, timeout=PATIENCE) as response:
-                return int(response.status)
+                return response.status, response.read()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code
+                return error.code, error.read()
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
     sys.exit(f"the example's server did not listen within {PATIENCE} seconds")
