@@ -25,13 +25,15 @@ async def discover(exchange: Exchange, params: Any) -> Result:
 def capabilities(exchange: Exchange) -> ServerCapabilities:
     """What the server offers over this exchange's transport, and nothing it could not keep.
 
-    Changes can be told only where a stream can stay open, so a transport without streams does not
-    promise them.
+    Changes and log lines can be sent only where there is a stream, so a transport without streams
+    does not promise them. Whether a function will log is not known before it runs.
     """
     server = exchange.server
     changes = {"listChanged": True} if exchange.caller.streams else {}
     resources = {**changes, "subscribe": True} if changes else {}
     offered: dict[str, Any] = {}
+    if exchange.caller.streams:
+        offered["logging"] = {}  # 2026-07-28, server/utilities/logging#capabilities
     if len(server.tools):
         offered["tools"] = changes
     if len(server.resources) or len(server.resource_templates):
