@@ -7,7 +7,7 @@ it, as `admin.site` is to `@admin.register`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -17,9 +17,10 @@ from .backends.signing import DjangoSealer
 from .backends.threads import DjangoWorkers
 from .permissions import has_permission
 from .protocol import types
+from .server.calls import CallRecord
 from .server.server import CacheHint
 from .server.server import MCPServer as PlainServer
-from .signals import send_call_finished
+from .signals import call_finished, send_call_finished
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,8 +46,11 @@ class MCPServer(PlainServer):
         options.setdefault("resolve_rule", has_permission)
         options.setdefault("resolve_icon", resolve_icon)
         super().__init__(name, **options)
-        self.observers.append(send_call_finished)
         servers[name] = self
+
+    def call_observers(self) -> Sequence[Callable[[CallRecord], None]]:
+        """The receivers of `call_finished`, where there are any."""
+        return (send_call_finished,) if call_finished.receivers else ()
 
 
 @cache

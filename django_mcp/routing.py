@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from django.core.asgi import get_asgi_application as get_django_application
@@ -34,15 +33,12 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 def mcp_consumer(
     server: MCPServer | None = None, *, authenticate: str | Callable[..., Any] | None = None
 ) -> Application:
-    """An ASGI application that serves `server`, by default the default server, as a consumer."""
+    """A consumer that serves `server`, by default the default server, for a URLRouter.
 
-    @cache
-    def endpoint() -> Endpoint:
-        return build_endpoint(server or default_server(), authenticate)
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        await MCPConsumer(endpoint())(scope, receive, send)
-
+    Call it once Django is set up: after `django.core.asgi.get_asgi_application()`.
+    """
+    endpoint = build_endpoint(server or default_server(), authenticate)
+    application: Application = MCPConsumer.as_asgi(endpoint=endpoint)
     return application
 
 
@@ -51,8 +47,8 @@ class Mount:
     """A server at a path; see `mount`."""
 
     route: str
-    server: MCPServer
-    application: Application
+    server: MCPServer | None
+    authenticate: str | Callable[..., Any] | None
 
 
 def mount(
@@ -64,10 +60,9 @@ def mount(
     """Serve `server` at `route`, written as in `path()`: "mcp", "orgs/<slug:org>/mcp".
 
     What stands in angle brackets reaches the functions as `Context.url_kwargs`. A trailing slash
-    may be there or not.
+    may be there or not. `authenticate` stands in for DJANGO_MCP["AUTHENTICATION"] at this mount.
     """
-    server = server or default_server()
-    return Mount(route.strip("/"), server, mcp_consumer(server, authenticate=authenticate))
+    return Mount(route.strip("/"), server, authenticate)
 
 
 def get_asgi_application(*mounts: Mount, django: Application | None = None) -> Application:
@@ -88,17 +83,20 @@ class MCPRouter:
 
     def __init__(self, mounts: Sequence[Mount], inner: Application) -> None:
         self._inner = inner
-        self._servers = list(dict.fromkeys(mount.server for mount in mounts))
-        self._fixed: dict[str, Application] = {}
-        self._patterns: list[tuple[RoutePattern, Application]] = []
+        self._servers: list[MCPServer] = []
+        self._fixed: dict[str, Endpoint] = {}
+        self._patterns: list[tuple[RoutePattern, Endpoint]] = []
         for mounted in mounts:
+            server = mounted.server or default_server()
+            if server not in self._servers:
+                self._servers.append(server)
+            endpoint = build_endpoint(server, mounted.authenticate)
             if "<" in mounted.route:
                 pattern = RoutePattern(mounted.route, is_endpoint=True)
-                self._patterns.append((pattern, mounted.application))
+                self._patterns.append((pattern, endpoint))
             else:
-                self._fixed[f"/{mounted.route}"] = mounted.application
-                self._fixed[f"/{mounted.route}/"] = mounted.application
-        self.mounts = tuple(mounts)
+                self._fixed[f"/{mounted.route}"] = endpoint
+                self._fixed[f"/{mounted.route}/"] = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -107,19 +105,19 @@ class MCPRouter:
             if found is None and self._patterns:
                 found, scope = self._match(path, scope)
             if found is not None:
-                await found(scope, receive, send)
+                await MCPConsumer(found)(scope, receive, send)
                 return
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
         await self._inner(scope, receive, send)
 
-    def _match(self, path: str, scope: Scope) -> tuple[Application | None, Scope]:
+    def _match(self, path: str, scope: Scope) -> tuple[Endpoint | None, Scope]:
         rest = path.strip("/")
-        for pattern, application in self._patterns:
+        for pattern, endpoint in self._patterns:
             match = pattern.match(rest)
             if match is not None:
-                return application, {**scope, "url_route": {"args": (), "kwargs": match[2]}}
+                return endpoint, {**scope, "url_route": {"args": (), "kwargs": match[2]}}
         return None, scope
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

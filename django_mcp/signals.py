@@ -12,5 +12,4 @@ call_finished = Signal()
 
 def send_call_finished(record: CallRecord) -> None:
     """Hand `record` to the receivers of `call_finished`, in the event loop's thread."""
-    if call_finished.receivers:
-        call_finished.send_robust(sender=record.server, record=record)
+    call_finished.send_robust(sender=record.server, record=record)

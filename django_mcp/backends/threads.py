@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections, connections, transaction
@@ -30,8 +30,6 @@ from ..server.threads import MAX_THREADS
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_LANES_PER_THREAD: Final = 1
 
 
 class DjangoWorkers:
@@ -55,17 +53,22 @@ class DjangoWorkers:
     async def run_async(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        if _called_from_sync():
-            return await _async_in_transaction(function, *args, **kwargs)
-        lane = self._borrow()
+        lanes = self._lanes
+        lane = lanes.pop() if lanes else self._new_lane()
         if lane is None:
             return await _async_in_transaction(function, *args, **kwargs)
+        # asgiref passes the lane over where sync code waits for this loop, as described above.
         token = SyncToAsync.thread_sensitive_context.set(lane.context)
         try:
-            return await _async_in_transaction(function, *args, **kwargs)
+            if _atomic_aliases():
+                return await _async_in_transaction(function, *args, **kwargs)
+            return await function(*args, **kwargs)
         finally:
             SyncToAsync.thread_sensitive_context.reset(token)
-            self._give_back(lane)
+            if lane.used:
+                self._give_back(lane)
+            else:
+                lanes.append(lane)
 
     def close(self) -> None:
         """Let go of the threads; running functions end by themselves."""
@@ -88,21 +91,14 @@ class DjangoWorkers:
                     self._pool = pool
         return pool
 
-    def _borrow(self) -> _Lane | None:
-        try:
-            return self._lanes.pop()
-        except IndexError:
-            pass
+    def _new_lane(self) -> _Lane | None:
         with self._lock:
-            if self._made >= self._max_threads * _LANES_PER_THREAD:
+            if self._made >= self._max_threads:
                 return None
             self._made += 1
         return _Lane()
 
     def _give_back(self, lane: _Lane) -> None:
-        if not lane.used:
-            self._lanes.append(lane)
-            return
         # Behind whatever is still running there, such as the query of a call that was cancelled.
         lane.used = False
         done = ThreadPoolExecutor.submit(lane, close_old_connections)

@@ -19,7 +19,8 @@ RFC 6570 leaves matching open (section 1.4). Here:
   percent-encoding, and a character and its encoding where it must be encoded, are the same.
 * Where several readings are possible, the leftmost variable is as short as the rest of the template
   allows: ``{a}-{b}`` reads ``x-y-z`` as ``x`` and ``y-z``, and ``{+dir}/{name}`` reads ``a/b/c`` as
-  ``a/b`` and ``c``. A reading that exists is found, before ``:N`` and repetitions are looked at.
+  ``a/b`` and ``c``. A reading that exists is found; only then are ``:N``, repetitions and the names
+  in ``{;a*}`` looked at.
 * Two expressions with nothing to tell where one ends are refused with the template: ``{a}{b}``.
 
 How a match is found, in time proportional to the length of the URI, belongs to ``uri_matching``.

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .exchange import Exchange
-    from .server import MCPServer
 
 call_logger = logging.getLogger("django_mcp.calls")
 logger = logging.getLogger("django_mcp")
@@ -56,9 +55,17 @@ class CallRecord:
         )
 
 
-def report(server: MCPServer, record: CallRecord) -> None:
-    """Log `record` and hand it to the server's observers, whose failures are theirs alone."""
-    if call_logger.isEnabledFor(logging.INFO):
+def report(exchange: Exchange, outcome: str, code: int | None, started: float) -> None:
+    """Log the call and hand its record to the server's observers, where anybody wants it.
+
+    What an observer raises is logged and does the call no harm.
+    """
+    observers = exchange.server.call_observers()
+    logged = call_logger.isEnabledFor(logging.INFO)
+    if not logged and not observers:
+        return
+    record = CallRecord.of(exchange, outcome, code, started)
+    if logged:
         extra: dict[str, Any] = {f"mcp_{key}": value for key, value in asdict(record).items()}
         call_logger.info(
             "%s %s %s in %.1f ms",
@@ -68,7 +75,7 @@ def report(server: MCPServer, record: CallRecord) -> None:
             record.seconds * 1000,
             extra=extra,
         )
-    for observer in server.observers:
+    for observer in observers:
         try:
             observer(record)
         except Exception:

@@ -24,7 +24,7 @@ from ..protocol.errors import (
 )
 from ..protocol.types import CallToolResult, TextContent, WireModel
 from .asking import InputRequired, merge
-from .calls import CallRecord, report
+from .calls import report
 from .context import Context
 from .errors import ClientCannotAnswer, NotFound, NotPermitted, ToolError
 from .exchange import Exchange
@@ -61,7 +61,7 @@ async def answer(exchange: Exchange) -> Reply:
         result = await _call(exchange)
         reply, outcome, code = _success(exchange, result)
     except asyncio.CancelledError:
-        report(exchange.server, CallRecord.of(exchange, "cancelled", None, started))
+        report(exchange, "cancelled", None, started)
         raise
     except InputRequired as required:
         reply, outcome, code = _asked(exchange, required)
@@ -69,8 +69,7 @@ async def answer(exchange: Exchange) -> Reply:
         reply, outcome, code = _group(exchange, group)
     except Exception as error:
         reply, outcome, code = _failure(exchange, error)
-    if exchange.server.reports_calls:
-        report(exchange.server, CallRecord.of(exchange, outcome, code, started))
+    report(exchange, outcome, code, started)
     return reply
 
 

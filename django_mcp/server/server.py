@@ -15,7 +15,7 @@ from ..protocol.envelope import SERVER_INFO
 from ..protocol.revisions import V2026_07_28, Revision
 from .access import AccessRule
 from .broker import Broker, Change, InMemoryBroker
-from .calls import CallRecord, call_logger
+from .calls import CallRecord
 from .completions import ArgumentCompletion
 from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
 from .dispatch import Handler, Middleware, Reply, answer
@@ -101,7 +101,6 @@ class MCPServer(Registration):
         self.sealer: Sealer = sealer or EphemeralSealer()
         self.handlers: Mapping[str, Handler] = HANDLERS
         self.revisions: tuple[Revision, ...] = (V2026_07_28,)
-        self.observers: list[Callable[[CallRecord], None]] = []
         self.subscriptions: set[Subscription] = set()
         self.tools: Collection[Tool] = Collection("tools", self.notify_tools_changed)
         self.resources: Collection[Resource] = Collection(
@@ -170,10 +169,9 @@ class MCPServer(Registration):
         """True where somebody suggests values."""
         return bool(self.completions) or self.any_completion is not None
 
-    @property
-    def reports_calls(self) -> bool:
-        """True where somebody wants to know of finished calls."""
-        return bool(self.observers) or call_logger.isEnabledFor(20)
+    def call_observers(self) -> Sequence[Callable[[CallRecord], None]]:
+        """Who wants to know of finished calls, beside the log."""
+        return ()
 
     def cache_hint(self, method: str, *, guarded: bool) -> _Hint:
         """How long results of `method` keep; `guarded` where they differ between callers."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...protocol.errors import InvalidParams
 from ...protocol.types import CompleteRequestParams, CompleteResult, PromptReference
 from ..access import allows
-from ..components import Prompt, ResourceTemplate
 from ..completions import complete as find_values
+from ..components import Prompt, ResourceTemplate
 from ..dispatch import Result
 from ..exchange import Exchange
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from channels.consumer import AsyncConsumer
 
@@ -22,15 +22,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class MCPConsumer(AsyncConsumer):  # type: ignore[misc]
-    """Serves one server over HTTP: `MCPConsumer.as_asgi(endpoint=…)` in a URLRouter."""
+    """Serves one endpoint over HTTP; `django_mcp.routing.mcp_consumer()` makes one for a server."""
 
-    endpoint: ClassVar[Endpoint | None] = None
-
-    def __init__(self, endpoint: Endpoint | None = None) -> None:
-        found = endpoint or self.endpoint
-        if found is None:
-            raise TypeError("MCPConsumer.as_asgi() needs endpoint=…; see django_mcp.routing.")
-        self._endpoint = found
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         channel = AsgiChannel(receive, send)
@@ -46,8 +41,8 @@ def request_from(scope: dict[str, Any]) -> HttpRequest:
     return HttpRequest(
         method=scope["method"],
         scheme=scope.get("scheme", "http"),
-        path=scope.get("mcp_path") or scope["path"],
-        headers=Headers(list(scope["headers"])),
+        path=scope["path"],
+        headers=Headers(scope["headers"]),
         url_kwargs=scope.get("url_route", {}).get("kwargs", {}),
         client=client[0] if client else None,
         native=scope,
@@ -57,14 +52,12 @@ def request_from(scope: dict[str, Any]) -> HttpRequest:
 class AsgiChannel:
     """Reads from and answers on the two callables of an ASGI application."""
 
-    __slots__ = ("_handle", "_on_disconnect", "_receive", "_send", "_watcher", "connected")
+    __slots__ = ("_receive", "_send", "_watcher", "connected")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self.connected = True
-        self._on_disconnect: Callable[[], None] | None = None
-        self._handle: asyncio.Handle | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     async def read(self, limit: int) -> bytes:
@@ -89,9 +82,8 @@ class AsgiChannel:
         return b"".join(parts)
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
-        self._on_disconnect = callback
-        # Most calls are answered before the loop turns again, and need nobody to watch.
-        self._handle = asyncio.get_running_loop().call_soon(self._watch)
+        watching = self._wait_for_disconnect(callback)
+        self._watcher = asyncio.get_running_loop().create_task(watching)
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         self.close()
@@ -113,20 +105,12 @@ class AsgiChannel:
 
     def close(self) -> None:
         """Stop watching the client."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
 
-    def _watch(self) -> None:
-        self._handle = None
-        self._watcher = asyncio.get_running_loop().create_task(self._wait_for_disconnect())
-
-    async def _wait_for_disconnect(self) -> None:
+    async def _wait_for_disconnect(self, callback: Callable[[], None]) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.connected = False
-        if self._on_disconnect is not None:
-            self._on_disconnect()
+        callback()

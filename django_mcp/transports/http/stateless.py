@@ -76,12 +76,13 @@ async def _answer(exchange: Exchange, response: Response, channel: Channel) -> N
         if task is not None:
             task.cancel()
 
-    channel.on_disconnect(cancel)
-    if exchange.caller.streams:
-        # Only a call that does not answer at once is worth a timer.
-        handle = asyncio.get_running_loop().call_soon(response.watch_silence)
-    else:
-        handle = None
+    def wait() -> None:
+        channel.on_disconnect(cancel)
+        if exchange.caller.streams:
+            response.watch_silence()
+
+    # Most calls are answered before the loop turns again, and need neither a watch nor a timer.
+    waiting = asyncio.get_running_loop().call_soon(wait)
     try:
         reply = await exchange.server.answer(exchange)
     except asyncio.CancelledError:
@@ -90,6 +91,5 @@ async def _answer(exchange: Exchange, response: Response, channel: Channel) -> N
             raise
         return
     finally:
-        if handle is not None:
-            handle.cancel()
+        waiting.cancel()
     await response.finish(reply)

@@ -5,44 +5,27 @@ An adapter translates its framework into these two and contains no rule of its o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 ReplyHeaders = list[tuple[bytes, bytes]]
 
 
-class Headers(Mapping[str, str]):
-    """Request headers: names in lower case, values decoded when they are looked at.
+class Headers(dict[str, str]):
+    """Request headers, names in lower case.
 
     `repeated` has the names that were sent more than once; the value is then the last one.
     """
 
-    __slots__ = ("_raw", "repeated")
+    __slots__ = ("repeated",)
 
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        self._raw = dict(raw)
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        super().__init__([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw])
         self.repeated: frozenset[str] = frozenset()
-        if len(self._raw) != len(raw):
-            names = [name for name, _ in raw]
-            again = {name for name in names if names.count(name) > 1}
-            self.repeated = frozenset(name.decode("latin-1") for name in again)
-
-    def __getitem__(self, name: str) -> str:
-        return self._raw[name.encode("latin-1")].decode("latin-1")
-
-    def get(self, name: str, default: Any = None) -> Any:
-        try:
-            value = self._raw.get(name.encode("latin-1"))
-        except UnicodeEncodeError:
-            return default
-        return default if value is None else value.decode("latin-1")
-
-    def __iter__(self) -> Iterator[str]:
-        return (name.decode("latin-1") for name in self._raw)
-
-    def __len__(self) -> int:
-        return len(self._raw)
+        if len(self) != len(raw):
+            names = [name.decode("latin-1") for name, _ in raw]
+            self.repeated = frozenset(name for name in names if names.count(name) > 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
