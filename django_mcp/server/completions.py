@@ -7,9 +7,10 @@ One for the whole server, `@completion`, takes `(ref, argument, context)`, as th
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..protocol.types import CompleteRequestParams, Completion, PromptReference
@@ -51,7 +52,7 @@ def argument_completion(function: Callable[..., Any], target: str) -> ArgumentCo
                 f"needs a default: {parameter.name}: str | None = None."
             )
     return ArgumentCompletion(
-        callee=callee(signature),
+        callee=_reading(callee(signature)),
         value=parameters[0].name,
         others=frozenset(parameter.name for parameter in parameters[1:]),
     )
@@ -67,7 +68,25 @@ def server_completion(function: Callable[..., Any]) -> Callee:
             '@completion("prompt name or URI template", "argument").'
         )
     is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
-    return Callee(function=function, is_async=is_async, context=None)
+    return _reading(Callee(function=function, is_async=is_async, context=None))
+
+
+def _reading(made: Callee) -> Callee:
+    """`made`, with what it suggests read where it runs: that may be a query not yet made."""
+    function = made.function
+
+    @functools.wraps(function)
+    async def read_async(**given: Any) -> Completion:
+        value = await function(**given)
+        if isinstance(value, AsyncIterable):
+            value = [item async for item in value]
+        return as_completion(value)
+
+    @functools.wraps(function)
+    def read(**given: Any) -> Completion:
+        return as_completion(function(**given))
+
+    return replace(made, function=read_async if made.is_async else read)
 
 
 async def complete(exchange: Exchange, params: CompleteRequestParams) -> Completion:
@@ -76,22 +95,24 @@ async def complete(exchange: Exchange, params: CompleteRequestParams) -> Complet
     target = ref.name if isinstance(ref, PromptReference) else ref.uri
     found = server.completions.get((target, argument.name))
     if found is not None:
-        return as_completion(await _suggest(exchange, found, params))
+        return await _suggest(exchange, found, params)
     if server.any_completion is None:
         return Completion(values=[], total=0, has_more=False)
     names = list(inspect.signature(server.any_completion.function).parameters)
     given = dict(zip(names, (ref, argument, params.context), strict=True))
-    return as_completion(await server.any_completion.call(server.workers, None, given))
+    completion: Completion = await server.any_completion.call(server.workers, None, given)
+    return completion
 
 
 async def _suggest(
     exchange: Exchange, found: ArgumentCompletion, params: CompleteRequestParams
-) -> Any:
+) -> Completion:
     given = (params.context.arguments if params.context else None) or {}
     kwargs: dict[str, Any] = {name: given[name] for name in found.others & given.keys()}
     kwargs[found.value] = params.argument.value
     context = exchange.context if found.callee.context is not None else None
-    return await found.callee.call(exchange.server.workers, context, kwargs)
+    completion: Completion = await found.callee.call(exchange.server.workers, context, kwargs)
+    return completion
 
 
 def as_completion(value: Any) -> Completion:
