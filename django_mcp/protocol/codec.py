@@ -161,13 +161,17 @@ class _Writers(dict[type[WireModel], Writer]):
 
     def _nested(self, item: Any) -> Any:
         """Write what may be a model, a list or dict of models, or plain JSON."""
-        if isinstance(item, WireModel):
-            return self[type(item)](item)
-        if isinstance(item, list):
+        # isinstance() asks pydantic's metaclass, in Python, for every value: types are compared
+        # first, and a class that has been written before is known by its writer.
+        kind = type(item)
+        if kind is list:
             return [self._nested(part) for part in item]
-        if isinstance(item, dict):
-            return {name: self._nested(part) for name, part in item.items()}
-        return item
+        if kind is str or kind is dict:
+            return item if kind is str else {k: self._nested(v) for k, v in item.items()}
+        writer = self.get(kind)
+        if writer is not None:
+            return writer(item)
+        return self[kind](item) if isinstance(item, WireModel) else item
 
     def _narrowed(self, class_: type[WireModel]) -> dict[str, Callable[[Any], bool]]:
         """Collect the fields of which this revision takes not every value."""

@@ -9,8 +9,7 @@ before an unknown method is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from . import revisions
 from .errors import HeaderMismatch, InvalidParams, UnsupportedProtocolVersion
@@ -35,8 +34,7 @@ NAMED: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What a stateless request says about itself, read but not yet interpreted."""
 
     revision: Revision

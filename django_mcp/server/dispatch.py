@@ -10,8 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..protocol import codec, jsonrpc, methods
 from ..protocol.errors import (
@@ -32,15 +31,13 @@ from .exchange import Exchange
 logger = logging.getLogger("django_mcp")
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A result that was written once and is sent as it is: the JSON of a result object."""
 
     json: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it."""
 
     status: int
@@ -114,8 +111,8 @@ def _success(exchange: Exchange, result: Result) -> Outcome:
     if isinstance(result, Encoded):
         return Reply(200, jsonrpc.result_bytes(id, result.json)), "ok", None
     wire = stamp(codec.encode(result, exchange.peer.revision), exchange)
-    failed = isinstance(result, CallToolResult) and result.is_error
-    return Reply(200, jsonrpc.result_bytes(id, wire)), "tool_error" if failed else "ok", None
+    outcome = "tool_error" if wire.get("isError") else "ok"
+    return Reply(200, jsonrpc.result_bytes(id, wire)), outcome, None
 
 
 def stamp(wire: dict[str, Any], exchange: Exchange) -> dict[str, Any]:

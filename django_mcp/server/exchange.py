@@ -8,8 +8,8 @@ transport that loses its client cancels the task that answers the exchange.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..protocol.jsonrpc import Request
 from .access import ANONYMOUS, Principal
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from .server import MCPServer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(NamedTuple):
     """Who sent a request, and what came with it besides the message.
 
     `headers` is None where the transport has none; names are lower case. `origin` is the scheme and
@@ -32,7 +31,7 @@ class Caller:
 
     principal: Principal = ANONYMOUS
     headers: Mapping[str, str] | None = None
-    url_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    url_kwargs: Mapping[str, Any] = MappingProxyType({})
     origin: str | None = None
     request: Any = None
     streams: bool = True

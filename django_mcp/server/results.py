@@ -11,7 +11,7 @@ gets the general answer and the log the text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -37,6 +37,7 @@ BINARY = (bytes, bytearray, memoryview)
 CONTENTS = (TextResourceContents, BlobResourceContents)
 ROLES = ("user", "assistant")
 
+_PLAIN: Final = frozenset({bool, int, float, str, dict, type(None)})
 _BLOCK: TypeAdapter[ContentBlock] = TypeAdapter(ContentBlock)
 
 
@@ -51,12 +52,13 @@ def tool_result(value: Any, output: Output, any_json: bool) -> CallToolResult:
     text, and the same as structured content where that is declared or is an object. ``any_json`` is
     the revision's fact ``any_json_structured_content``. A ``CallToolResult`` is passed on as it is.
     """
-    if isinstance(value, CallToolResult):
+    # Asking pydantic's classes costs ten times what asking for a built-in type does.
+    if type(value) not in _PLAIN and isinstance(value, CallToolResult):
         return value
     if not output.declared:
         if (blocks := _blocks(value, output)) is not None:
             return CallToolResult(content=blocks)
-    elif isinstance(value, BLOCKS + MEDIA):
+    elif type(value) not in _PLAIN and isinstance(value, BLOCKS + MEDIA):
         raise InvalidResult(
             f"{output.name}() returned {kind_of(value)}, but declares to return data: annotate it "
             f"with -> {type(value).__name__}, or register it with structured_output=False."

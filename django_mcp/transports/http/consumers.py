@@ -9,13 +9,16 @@ outlive its client. It opens no channel layer: no request needs one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from channels.consumer import AsyncConsumer
 
 from .endpoint import Endpoint
 from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders
+
+NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -43,7 +46,7 @@ def request_from(scope: dict[str, Any]) -> HttpRequest:
         scheme=scope.get("scheme", "http"),
         path=scope["path"],
         headers=Headers(scope["headers"]),
-        url_kwargs=scope.get("url_route", {}).get("kwargs", {}),
+        url_kwargs=scope["url_route"]["kwargs"] if "url_route" in scope else NO_KWARGS,
         client=client[0] if client else None,
         native=scope,
     )

@@ -6,8 +6,8 @@ An adapter translates its framework into these two and contains no rule of its o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 ReplyHeaders = list[tuple[bytes, bytes]]
 
@@ -28,8 +28,7 @@ class Headers(dict[str, str]):
             self.repeated = frozenset(name for name in names if names.count(name) > 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):
     """A request, its body unread. `native` is the framework's own request object.
 
     `streams` is False where the adapter can write only one whole response.
@@ -39,7 +38,7 @@ class HttpRequest:
     scheme: str
     path: str
     headers: Headers
-    url_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    url_kwargs: Mapping[str, Any] = MappingProxyType({})
     client: str | None = None
     native: Any = None
     streams: bool = True
