@@ -7,7 +7,7 @@ What a form looks like is `forms`; what a request state holds, `protocol.round_t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -52,7 +52,8 @@ class Asking(Protocol):
     async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
         """Return the answer to every question under its key, asking all of them at once.
 
-        Raises ClientCannotAnswer where the client did not declare what a question needs.
+        Raises ClientCannotAnswer where the client did not declare what a question needs, and
+        RuntimeError for a key that an earlier question of the call has.
         """
 
     def next_key(self) -> str:
@@ -94,6 +95,7 @@ class RoundTrip:
         self._arguments = arguments
         self._responses = responses if isinstance(responses, dict) else {}
         self._count = 0
+        self._used: set[str] = set()
         self._call = ""
         self._state: RequestState | None = None
         if sealed is not None:
@@ -104,6 +106,7 @@ class RoundTrip:
         return f"question-{self._count}"
 
     async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
+        self._use(questions)
         check_capabilities(questions, self._exchange.peer.capabilities_on_the_wire)
         found: dict[str, Any] = {}
         raw: dict[str, Any] = {}
@@ -119,6 +122,16 @@ class RoundTrip:
             raise InputRequired(self._required(missing, raw))
         self._remember(questions, raw)
         return found
+
+    def _use(self, keys: Iterable[str]) -> None:
+        # An answer is found by its key, so a second question under it would never be answered.
+        for key in keys:
+            if key in self._used:
+                raise RuntimeError(
+                    f"Two questions of this call have the key {key!r}: give one of them another "
+                    "key=…, or leave it out; to use an answer twice, keep it in a variable."
+                )
+            self._used.add(key)
 
     def _answer(self, key: str, question: Question[Any]) -> dict[str, Any] | None:
         state = self._state
@@ -139,11 +152,10 @@ class RoundTrip:
         self, questions: Mapping[str, Question[Any]], raw: Mapping[str, Any]
     ) -> RequestState:
         before = self._state or RequestState(call=self._fingerprint_of_call())
-        return RequestState(
-            call=before.call,
-            asked={**before.asked, **{k: _fingerprint(q) for k, q in questions.items()}},
-            answers={**before.answers, **raw},
-        )
+        asked = {**before.asked, **{k: _fingerprint(q) for k, q in questions.items()}}
+        # An answer that was kept does not outlive its question: the next may have other words.
+        kept = {k: a for k, a in before.answers.items() if asked.get(k) == before.asked.get(k)}
+        return RequestState(call=before.call, asked=asked, answers={**kept, **raw})
 
     def _required(
         self, missing: Mapping[str, Question[Any]], raw: Mapping[str, Any]

@@ -185,7 +185,8 @@ class Context:
 
         Where the protocol has no open connection to ask on, the call ends here and the function
         runs again from the top when the answer has come: what stands above runs once per question.
-        `key` names the question; without one, questions are numbered in the order they are asked.
+        `key` names the question, each of a call by another; without one, questions are numbered in
+        the order they are asked.
 
         Raises ClientCannotAnswer where the client cannot be asked.
         """
