@@ -91,6 +91,10 @@ def completion(text: str) -> dict[str, Any]:
     }
 
 
+#: The properties of a form that asks for one text.
+NAME = {"value": {"type": "string"}}
+
+
 def form_for(message: str, properties: Any = None, required: Iterable[str] = ()) -> Any:
     """The question for a form, as a client gets it."""
     schema: dict[str, Any] = {"type": "object", "properties": properties or {}}
