@@ -1,0 +1,231 @@
+"""Server processes for the tests: started when first needed, ended by their id.
+
+What is served is `site`; the ways to serve it are the rows of KINDS.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+REPOSITORY: Final = Path(__file__).resolve().parent.parent.parent
+#: Seconds a server may take to listen, or to end; and a client to be answered.
+PATIENCE: Final = 30.0
+#: Seconds between two looks whether a server listens.
+PAUSE: Final = 0.05
+
+_CONSUMER = "tests.interop.site.asgi:application"
+_VIEW = "tests.interop.site.django_asgi:application"
+_UVICORN = "uvicorn --host {host} --port {port} --log-level warning"
+_DAPHNE = "daphne -b {host} -p {port} -v 0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A way to serve the project: the module that is run, its arguments, how it takes a prefix.
+
+    `streams` is False where a response can only be whole. `strips` is True where the server is to
+    be asked for paths without the prefix, as behind a proxy that takes it away.
+    """
+
+    command: str
+    prefix: str
+    streams: bool = True
+    strips: bool = False
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "daphne": Kind(command=f"{_DAPHNE} {_CONSUMER}", prefix="--root-path {prefix}"),
+        "uvicorn": Kind(
+            command=f"{_UVICORN} {_CONSUMER}", prefix="--root-path {prefix}", strips=True
+        ),
+        # Without uvloop and httptools, to have both of uvicorn's faces.
+        "view": Kind(
+            command=f"{_UVICORN} --loop asyncio --http h11 {_VIEW}",
+            prefix="--root-path {prefix}",
+            strips=True,
+        ),
+        "view-daphne": Kind(command=f"{_DAPHNE} {_VIEW}", prefix="--root-path {prefix}"),
+        "wsgi": Kind(
+            command="tests.interop.site.wsgi --host {host} --port {port}",
+            prefix="--prefix {prefix}",
+            streams=False,
+        ),
+    }
+)
+
+
+@asynccontextmanager
+async def _transport(url: str) -> AsyncIterator[Any]:
+    async with (
+        httpx2.AsyncClient(verify=_NO_TLS, timeout=PATIENCE) as http,
+        streamable_http_client(url, http_client=http) as streams,
+    ):
+        yield streams
+
+
+#: Nothing is encrypted here; to load the certificates anew for each client takes 30 ms.
+_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class Site:
+    """One process that serves the project."""
+
+    def __init__(
+        self, name: str, log: Path, *, host: str = "127.0.0.1", prefix: str = "", more: str = ""
+    ) -> None:
+        self.name = name
+        self.kind = KINDS[name]
+        self.host = host
+        self.port = free_port(host)
+        self._seen_prefix = "" if self.kind.strips else prefix
+        self._log = log
+        command = f"{self.kind.command} {self.kind.prefix if prefix else ''} {more}"
+        arguments = command.format(host=host, port=self.port, prefix=prefix).split()
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "default", "-m", *arguments],
+                cwd=REPOSITORY,
+                env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.interop.site.settings"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def __repr__(self) -> str:
+        return f"<{self.name} at {self.url()}>"
+
+    @property
+    def streams(self) -> bool:
+        return self.kind.streams
+
+    @property
+    def log(self) -> str:
+        """What the process has written so far."""
+        return self._log.read_text(errors="replace")
+
+    def url(self, path: str = "mcp") -> str:
+        """The URL of `path` below the prefix the project is served under."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{self._seen_prefix}/{path}"
+
+    def client(self, path: str = "mcp", **options: Any) -> Client:
+        """The official client, not yet connected."""
+        options.setdefault("read_timeout_seconds", PATIENCE)
+        return Client(_transport(self.url(path)), **options)
+
+    def wait_until_it_listens(self) -> None:
+        """Return once the server answers anything at all; raises DidNotStart if it never does."""
+        for _ in range(int(PATIENCE / PAUSE)):
+            if self._process.poll() is not None:
+                break
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
+            try:
+                connection.request("GET", "/")
+                connection.getresponse().read()
+            except ConnectionError:
+                time.sleep(PAUSE)
+            else:
+                return
+            finally:
+                connection.close()
+        raise DidNotStart(f"{self.name} does not listen:\n{self.log}")
+
+    def ask_to_end(self) -> None:
+        """What a supervisor sends first."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait_until_it_ends(self) -> int:
+        """The exit status, as soon as there is one."""
+        return self._process.wait(PATIENCE)
+
+    def end(self) -> None:
+        """End the process, in whatever state it is."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(PATIENCE)
+
+
+class Servers:
+    """The processes of one test session, each started when it is first asked for."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._sites: dict[tuple[Any, ...], Site] = {}
+        self._count = 0
+
+    def get(self, name: str, **options: str) -> Site:
+        """The running server of this kind and these options."""
+        key = (name, *sorted(options.items()))
+        if key not in self._sites:
+            self._sites[key] = self.start(name, **options)
+        return self._sites[key]
+
+    def start(self, name: str, **options: str) -> Site:
+        """A server of the caller's own, which the caller ends."""
+        self._count += 1
+        site = Site(name, self._logs / f"{self._count}-{name}.log", **options)
+        try:
+            site.wait_until_it_listens()
+        except BaseException:
+            site.end()
+            raise
+        return site
+
+    def end(self) -> None:
+        """End every process; raises Complained where one had written something unexpected."""
+        for site in self._sites.values():
+            site.end()
+        for site in self._sites.values():
+            if any(word in site.log for word in COMPLAINTS):
+                raise Complained(f"{site.name} wrote:\n{site.log}")
+
+
+#: What no log of a server may have in it.
+COMPLAINTS: Final = ("Traceback", "Warning", "never awaited", "never retrieved", "destroyed but")
+
+
+class DidNotStart(Exception):
+    """A server ended, or never listened."""
+
+
+class Complained(Exception):
+    """A server wrote what it should not have had to write."""
+
+
+def free_port(host: str) -> int:
+    """A port nobody listens on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def has_ipv6() -> bool:
+    """True where this machine has an IPv6 loopback."""
+    try:
+        free_port("::1")
+    except OSError:
+        return False
+    return True
