@@ -6,9 +6,7 @@ envelope repeats on every request become the same value here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..protocol import codec
 from ..protocol.envelope import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, Envelope
@@ -29,8 +27,7 @@ LOG_LEVELS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(NamedTuple):
     """The client as this exchange knows it.
 
     `log_level` is the least severe level it wants to receive, None for none at all.
@@ -41,14 +38,14 @@ class Peer:
     capabilities_on_the_wire: dict[str, Any]
     log_level: str | None
 
-    @cached_property
+    @property
     def info(self) -> Implementation | None:
         """Name and version as the client reports them; never a reason to trust it."""
         if self.info_on_the_wire is None:
             return None
         return codec.decode(Implementation, self.info_on_the_wire, self.revision)
 
-    @cached_property
+    @property
     def capabilities(self) -> ClientCapabilities:
         """What the client declared that it can do."""
         return codec.decode(ClientCapabilities, self.capabilities_on_the_wire, self.revision)

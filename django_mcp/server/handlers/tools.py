@@ -9,6 +9,7 @@ from ...protocol.headers import check_param_headers
 from ...protocol.types import CallToolRequestParams, ListToolsResult, PaginatedRequestParams
 from ..access import allows
 from ..components import Tool
+from ..context import Context
 from ..dispatch import Result
 from ..errors import NotFound, ToolError
 from ..exchange import Exchange
@@ -28,21 +29,32 @@ async def call(exchange: Exchange, params: CallToolRequestParams) -> Result:
     """
     exchange.target = params.name
     tool = exchange.server.tools.find(params.name)
-    if tool is None or not await allows(tool.rule, exchange.caller.principal):
+    if tool is None or not (
+        tool.rule is None or await allows(tool.rule, exchange.caller.principal)
+    ):
         raise NotFound(params.name)
     given = params.arguments or {}
-    headers = exchange.caller.headers
-    if headers is not None and exchange.peer.revision.enveloped:
-        check_param_headers(tool.param_headers, given, headers)
+    if tool.param_headers:
+        _check_headers(exchange, tool, given)
     exchange.may_ask(params.name, given, params.input_responses, params.request_state)
-    value = await _run(exchange, tool, tool.arguments.validate(given))
+    kwargs = tool.arguments.validate(given)
+    context = exchange.context if tool.callee.context is not None else None
+    if tool.timeout is None:
+        value = await tool.callee.call(exchange.server.workers, context, kwargs)
+    else:
+        value = await _in_time(exchange, tool, context, kwargs)
     return tool_result(value, tool.output, exchange.peer.revision.any_json_structured_content)
 
 
-async def _run(exchange: Exchange, tool: Tool, kwargs: dict[str, Any]) -> Any:
-    context = exchange.context if tool.callee.context is not None else None
-    if tool.timeout is None:
-        return await tool.callee.call(exchange.server.workers, context, kwargs)
+def _check_headers(exchange: Exchange, tool: Tool, given: dict[str, Any]) -> None:
+    headers = exchange.caller.headers
+    if headers is not None and exchange.peer.revision.enveloped:
+        check_param_headers(tool.param_headers, given, headers)
+
+
+async def _in_time(
+    exchange: Exchange, tool: Tool, context: Context | None, kwargs: dict[str, Any]
+) -> Any:
     limit = asyncio.timeout(tool.timeout)
     try:
         async with limit:

@@ -58,12 +58,14 @@ class Endpoint:
             await refuse(channel, InternalError())
 
     async def _serve(self, request: HttpRequest, channel: Channel) -> None:
-        guard = self.guard
+        guard, headers = self.guard, request.headers
         guard.check_source(request)
         if request.method != "POST":
             await self._not_post(request, channel)
             return
-        principal = await self._principal(request)
+        principal: Any = self.authenticate(request)
+        if not isinstance(principal, Principal):
+            principal = await _awaited(principal)
         guard.check_media(request)
         guard.check_size(request)
         try:
@@ -72,14 +74,14 @@ class Endpoint:
             raise guard.too_large() from None
         message = jsonrpc.parse(body, max_depth=self.max_depth)
         caller = Caller(
-            principal=principal,
-            headers=request.headers,
-            url_kwargs=request.url_kwargs,
-            origin=f"{request.scheme}://{request.headers.get('host', '')}",
-            request=request.native,
-            streams=request.streams,
+            principal,
+            headers,
+            request.url_kwargs,
+            f"{request.scheme}://{headers.get('host', '')}",
+            request.native,
+            request.streams,
         )
-        await stateless.serve(self.server, request, caller, message, channel, self.keep_alive)
+        await stateless.serve(self.server, headers, caller, message, channel, self.keep_alive)
 
     async def _not_post(self, request: HttpRequest, channel: Channel) -> None:
         if request.method == "GET" and accepts(request.headers.get("accept", ""), "text/html"):
@@ -87,13 +89,14 @@ class Endpoint:
             return
         raise NotPost(f"{request.method} is not served here: POST a JSON-RPC message.")
 
-    async def _principal(self, request: HttpRequest) -> Principal:
-        found: Any = self.authenticate(request)
-        if not isinstance(found, Principal):
-            found = await found if isinstance(found, Awaitable) else found
-        if not isinstance(found, Principal):
-            raise Refused
-        return found
+
+async def _awaited(found: Any) -> Principal:
+    """The principal an async authentication finds; raises Refused where there is none."""
+    if isinstance(found, Awaitable):
+        found = await found
+    if not isinstance(found, Principal):
+        raise Refused
+    return found
 
 
 class NotPost(Refusal):

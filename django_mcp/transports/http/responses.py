@@ -18,6 +18,8 @@ from .types import EVENT_STREAM, JSON, Channel, ReplyHeaders
 #: Seconds of silence after which a stream gets a comment, so that nobody on the way closes it.
 KEEP_ALIVE: Final = 15.0
 
+_JSON_ONLY: Final[ReplyHeaders] = [JSON]
+
 
 async def refuse(
     channel: Channel,
@@ -45,6 +47,7 @@ class Response:
 
     @property
     def connected(self) -> bool:
+        """False once the client has gone away."""
         return self._channel.connected
 
     def watch_silence(self) -> None:
@@ -53,22 +56,20 @@ class Response:
             self._timer = asyncio.get_running_loop().create_task(self._comment())
 
     async def send(self, method: str, params: dict[str, Any]) -> None:
+        """Write a notification, as an event of the stream."""
         await self._write(sse.encode(jsonrpc.notification_bytes(method, params)))
 
     async def finish(self, reply: Reply) -> None:
         """Write the answer, as the last event of the stream if there is one."""
-        self._close()
-        if not self._started:
-            await self._channel.reply(reply.status, [JSON], reply.body)
-            return
-        await self._channel.write(sse.encode(reply.body))
-        await self._channel.end()
+        self.close()
+        if self._started:
+            await self._channel.write(sse.encode(reply.body))
+            await self._channel.end()
+        else:
+            await self._channel.reply(reply.status, _JSON_ONLY, reply.body)
 
-    def abandon(self) -> None:
-        """Write nothing more: the client is gone."""
-        self._close()
-
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Write nothing more of one's own accord."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -88,8 +89,7 @@ class Response:
         loop = asyncio.get_running_loop()
         self._wrote_at = self._wrote_at or loop.time()
         while True:
-            due = self._wrote_at + self._keep_alive
-            delay = due - loop.time()
+            delay = self._wrote_at + self._keep_alive - loop.time()
             if delay > 0:
                 await asyncio.sleep(delay)
             else:

@@ -8,6 +8,7 @@ is the error's, and the response is the only stream there is. What the envelope 
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from ...protocol.envelope import open_envelope
 from ...protocol.errors import HeaderMismatch, InvalidRequest, ProtocolError
@@ -17,79 +18,85 @@ from ...server.exchange import Caller, Exchange, Nowhere
 from ...server.peer import from_envelope
 from ...server.server import MCPServer
 from .responses import Response, refuse
-from .types import Channel, HttpRequest
+from .types import Channel, Headers
 
-_ROUTING = frozenset({MCP_PROTOCOL_VERSION, MCP_METHOD, MCP_NAME})
+_ROUTING: Final = frozenset({MCP_PROTOCOL_VERSION, MCP_METHOD, MCP_NAME})
+_NOWHERE: Final = Nowhere()
 
 
 async def serve(
     server: MCPServer,
-    request: HttpRequest,
+    headers: Headers,
     caller: Caller,
     message: Message | list[Message | InvalidRequest],
     channel: Channel,
     keep_alive: float,
 ) -> None:
     """Answer one message that arrived by POST."""
+    if not isinstance(message, Request):
+        await _serve_other(message, channel)
+        return
+    try:
+        if headers.repeated:
+            _refuse_repeated(headers)
+        peer = from_envelope(open_envelope(message, headers, server.revisions))
+    except ProtocolError as error:
+        await refuse(channel, error, message.id)
+        return
+    response = Response(channel, keep_alive)
+    exchange = Exchange(server, message, peer, caller, response if caller.streams else _NOWHERE)
+    await _Answering(exchange, response, channel).run()
+
+
+async def _serve_other(message: Message | list[Message | InvalidRequest], channel: Channel) -> None:
     if isinstance(message, Notification):
         # None is defined for HTTP: closing the response is what cancels
         # (2026-07-28, basic/transports/streamable-http#sending-messages).
         await channel.reply(202, [], b"")
         return
-    if not isinstance(message, Request):
-        what = "a batch" if isinstance(message, list) else "a response"
-        error = InvalidRequest(f"The body must be one request or notification, not {what}.")
-        await refuse(channel, error)
-        return
-    try:
-        exchange, response = _open(server, request, caller, message, channel, keep_alive)
-    except ProtocolError as error:
-        await refuse(channel, error, message.id)
-        return
-    await _answer(exchange, response, channel)
+    what = "a batch" if isinstance(message, list) else "a response"
+    error = InvalidRequest(f"The body must be one request or notification, not {what}.")
+    await refuse(channel, error)
 
 
-def _open(
-    server: MCPServer,
-    request: HttpRequest,
-    caller: Caller,
-    message: Request,
-    channel: Channel,
-    keep_alive: float,
-) -> tuple[Exchange, Response]:
-    repeated = _ROUTING & request.headers.repeated
+def _refuse_repeated(headers: Headers) -> None:
+    repeated = _ROUTING & headers.repeated
     if repeated:
         raise HeaderMismatch(f"{', '.join(sorted(repeated))} was sent more than once.")
-    envelope = open_envelope(message, request.headers, server.revisions)
-    response = Response(channel, keep_alive)
-    outlet = response if request.streams else Nowhere()
-    return Exchange(server, message, from_envelope(envelope), caller, outlet), response
 
 
-async def _answer(exchange: Exchange, response: Response, channel: Channel) -> None:
-    task = asyncio.current_task()
-    gone = False
+class _Answering:
+    """An exchange while it is answered, and what happens when its client goes away meanwhile."""
 
-    def cancel() -> None:
-        nonlocal gone
-        gone = True
-        if task is not None:
-            task.cancel()
+    __slots__ = ("_channel", "_exchange", "_gone", "_response", "_task")
 
-    def wait() -> None:
-        channel.on_disconnect(cancel)
-        if exchange.caller.streams:
-            response.watch_silence()
+    def __init__(self, exchange: Exchange, response: Response, channel: Channel) -> None:
+        self._exchange = exchange
+        self._response = response
+        self._channel = channel
+        self._gone = False
+        self._task: asyncio.Task[None] | None = asyncio.current_task()
 
-    # Most calls are answered before the loop turns again, and need neither a watch nor a timer.
-    waiting = asyncio.get_running_loop().call_soon(wait)
-    try:
-        reply = await exchange.server.answer(exchange)
-    except asyncio.CancelledError:
-        response.abandon()
-        if not gone or (task is not None and task.uncancel() > 0):
-            raise
-        return
-    finally:
-        waiting.cancel()
-    await response.finish(reply)
+    async def run(self) -> None:
+        # Most calls are answered before the loop turns again, and need neither watch nor timer.
+        waiting = asyncio.get_running_loop().call_soon(self._wait)
+        try:
+            reply = await self._exchange.server.answer(self._exchange)
+        except asyncio.CancelledError:
+            self._response.close()
+            if not self._gone or (self._task is not None and self._task.uncancel() > 0):
+                raise
+            return
+        finally:
+            waiting.cancel()
+        await self._response.finish(reply)
+
+    def _wait(self) -> None:
+        self._channel.on_disconnect(self._cancel)
+        if self._exchange.caller.streams:
+            self._response.watch_silence()
+
+    def _cancel(self) -> None:
+        self._gone = True
+        if self._task is not None:
+            self._task.cancel()
