@@ -29,6 +29,8 @@ REPOSITORY: Final = Path(__file__).resolve().parent.parent.parent
 PATIENCE: Final = 30.0
 #: Seconds between two looks whether a server listens.
 PAUSE: Final = 0.05
+#: What no log of a server may have in it.
+COMPLAINTS: Final = ("Traceback", "Warning", "never awaited", "never retrieved", "destroyed but")
 
 _CONSUMER = "tests.interop.site.asgi:application"
 _VIEW = "tests.interop.site.django_asgi:application"
@@ -200,10 +202,6 @@ class Servers:
         for site in self._sites.values():
             if any(word in site.log for word in COMPLAINTS):
                 raise Complained(f"{site.name} wrote:\n{site.log}")
-
-
-#: What no log of a server may have in it.
-COMPLAINTS: Final = ("Traceback", "Warning", "never awaited", "never retrieved", "destroyed but")
 
 
 class DidNotStart(Exception):
