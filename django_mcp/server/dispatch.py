@@ -110,23 +110,20 @@ def _success(exchange: Exchange, result: Result) -> Outcome:
     id = exchange.request.id
     if isinstance(result, Encoded):
         return Reply(200, jsonrpc.result_bytes(id, result.json)), "ok", None
-    wire = stamp(codec.encode(result, exchange.peer.revision), exchange)
+    wire = encode(result, exchange)
     outcome = "tool_error" if wire.get("isError") else "ok"
     return Reply(200, jsonrpc.result_bytes(id, wire)), outcome, None
 
 
-def stamp(wire: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
-    """Add to a result what every result of the revision says about this server."""
-    stamps = exchange.server.stamps(exchange.peer.revision, exchange.caller.origin)
-    if stamps:
-        meta = wire.get("_meta")
-        wire["_meta"] = {**stamps, **meta} if meta else stamps
-    return wire
+def encode(result: WireModel, exchange: Exchange) -> dict[str, Any]:
+    """`result` on the wire of the exchange, with what every result says of this server."""
+    revision = exchange.peer.revision
+    wire = codec.encode(result, revision)
+    return exchange.server.stamp(wire, revision, exchange.caller.origin)
 
 
 def _asked(exchange: Exchange, required: InputRequired) -> Outcome:
-    wire = stamp(codec.encode(required.result, exchange.peer.revision), exchange)
-    body = jsonrpc.result_bytes(exchange.request.id, wire)
+    body = jsonrpc.result_bytes(exchange.request.id, encode(required.result, exchange))
     return Reply(200, body), "input_required", None
 
 

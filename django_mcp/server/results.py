@@ -52,20 +52,24 @@ def tool_result(value: Any, output: Output, any_json: bool) -> CallToolResult:
     text, and the same as structured content where that is declared or is an object. ``any_json`` is
     the revision's fact ``any_json_structured_content``. A ``CallToolResult`` is passed on as it is.
     """
-    # Asking pydantic's classes costs ten times what asking for a built-in type does.
-    if type(value) not in _PLAIN and isinstance(value, CallToolResult):
+    if isinstance(value, CallToolResult):
         return value
-    if not output.declared:
-        if (blocks := _blocks(value, output)) is not None:
-            return CallToolResult(content=blocks)
-    elif type(value) not in _PLAIN and isinstance(value, BLOCKS + MEDIA):
+    if not output.declared and (blocks := _blocks(value, output)) is not None:
+        return CallToolResult(content=blocks)
+    dumped = declared_data(value, output) if output.declared else output.dump(value)
+    text = TextContent(text=dumped if isinstance(dumped, str) else _json(dumped))
+    return CallToolResult(content=[text], structured_content=output.wrap(dumped, any_json))
+
+
+def declared_data(value: Any, output: Output) -> Any:
+    """Return the plain JSON of what a tool with a declared result returned."""
+    # Asking pydantic's classes costs ten times what asking for a built-in type does.
+    if type(value) not in _PLAIN and isinstance(value, BLOCKS + MEDIA):
         raise InvalidResult(
             f"{output.name}() returned {kind_of(value)}, but declares to return data: annotate it "
             f"with -> {type(value).__name__}, or register it with structured_output=False."
         )
-    dumped = output.dump(value)
-    text = TextContent(text=dumped if isinstance(dumped, str) else _json(dumped))
-    return CallToolResult(content=[text], structured_content=output.wrap(dumped, any_json))
+    return output.dump(value)
 
 
 def _blocks(value: Any, output: Output) -> list[Any] | None:

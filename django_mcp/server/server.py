@@ -21,6 +21,7 @@ from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
 from .dispatch import Handler, Middleware, Reply, answer
 from .errors import RegistrationError
 from .exchange import Exchange
+from .frames import Frames
 from .handlers import HANDLERS
 from .handlers.resources import contents
 from .lifespan import Lifespan, LifespanRunner
@@ -112,6 +113,7 @@ class MCPServer(Registration):
         self.prompts: Collection[Prompt] = Collection("prompts", self.notify_prompts_changed)
         self.completions: dict[tuple[str, str], ArgumentCompletion] = {}
         self.any_completion: Callee | None = None
+        self.frames = Frames(self.stamp)
         self._cache = dict(cache or {})
         self.resolve_rule = resolve_rule
         self._stamps: dict[tuple[Revision, str | None], dict[str, Any]] = {}
@@ -179,8 +181,15 @@ class MCPServer(Registration):
         scope = (hint and hint.scope) or ("private" if guarded else "public")
         return _Hint(hint.ttl_ms if hint else 0, scope)
 
-    def stamps(self, revision: Revision, origin: str | None) -> dict[str, Any]:
-        """What every result of `revision` says in its `_meta`; not to be changed."""
+    def stamp(self, wire: dict[str, Any], revision: Revision, origin: str | None) -> dict[str, Any]:
+        """Add to a result what every result of `revision` says of this server, and return it."""
+        stamps = self._stamps_of(revision, origin)
+        if stamps:
+            meta = wire.get("_meta")
+            wire["_meta"] = {**stamps, **meta} if meta else stamps
+        return wire
+
+    def _stamps_of(self, revision: Revision, origin: str | None) -> dict[str, Any]:
         found = self._stamps.get((revision, origin))
         if found is None:
             found = {}

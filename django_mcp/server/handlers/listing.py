@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ...protocol import codec, jsonrpc
+from ...protocol import jsonrpc
 from ...protocol.types import WireModel
-from ..dispatch import Encoded, Result, stamp
+from ..dispatch import Encoded, Result, encode
 from ..exchange import Exchange
 from ..registry import Collection, Component, Page
 
@@ -40,7 +40,7 @@ def _encoded(
     exchange: Exchange, collection: Collection[C], found: Page[C], frame: WireModel
 ) -> Encoded:
     revision, origin = exchange.peer.revision, exchange.caller.origin
-    wire = stamp(codec.encode(frame, revision), exchange)
+    wire = encode(frame, exchange)
     del wire[collection.kind]
     members = b",".join(collection.written(found.members, revision, origin))
     rest = jsonrpc.dumps(wire)[1:-1]

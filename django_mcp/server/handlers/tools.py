@@ -6,14 +6,20 @@ import asyncio
 from typing import Any
 
 from ...protocol.headers import check_param_headers
-from ...protocol.types import CallToolRequestParams, ListToolsResult, PaginatedRequestParams
+from ...protocol.types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+)
 from ..access import allows
 from ..components import Tool
 from ..context import Context
-from ..dispatch import Result
+from ..dispatch import Encoded, Result
 from ..errors import NotFound, ToolError
 from ..exchange import Exchange
-from ..results import tool_result
+from ..outputs import Output
+from ..results import declared_data, tool_result
 from .listing import page
 
 
@@ -29,9 +35,9 @@ async def call(exchange: Exchange, params: CallToolRequestParams) -> Result:
     """
     exchange.target = params.name
     tool = exchange.server.tools.find(params.name)
-    if tool is None or not (
-        tool.rule is None or await allows(tool.rule, exchange.caller.principal)
-    ):
+    if tool is None:
+        raise NotFound(params.name)
+    if tool.rule is not None and not await allows(tool.rule, exchange.caller.principal):
         raise NotFound(params.name)
     given = params.arguments or {}
     if tool.param_headers:
@@ -43,7 +49,17 @@ async def call(exchange: Exchange, params: CallToolRequestParams) -> Result:
         value = await tool.callee.call(exchange.server.workers, context, kwargs)
     else:
         value = await _in_time(exchange, tool, context, kwargs)
-    return tool_result(value, tool.output, exchange.peer.revision.any_json_structured_content)
+    any_json = exchange.peer.revision.any_json_structured_content
+    if exchange.server.middleware or not tool.output.declared or type(value) is CallToolResult:
+        return tool_result(value, tool.output, any_json)
+    return _written(exchange, declared_data(value, tool.output), tool.output, any_json)
+
+
+def _written(exchange: Exchange, dumped: Any, output: Output, any_json: bool) -> Encoded:
+    structured = output.wrap(dumped, any_json)
+    frames, revision = exchange.server.frames, exchange.peer.revision
+    frame = frames.find(revision, exchange.caller.origin, structured=structured is not None)
+    return Encoded(frame.fill(dumped, structured))
 
 
 def _check_headers(exchange: Exchange, tool: Tool, given: dict[str, Any]) -> None:
