@@ -2,11 +2,11 @@
 
 E001  DJANGO_MCP has an unknown key or a value of the wrong type
 E002  DJANGO_MCP names something that cannot be imported
-E003  outside DEBUG, an endpoint has no authentication
 W001  no route leads to the default server
 W002  a tool has no description
 W003  a server has nothing to offer
-W004  an endpoint is open to everybody outside DEBUG
+W004  outside DEBUG, the endpoint has no authentication, and so refuses every request
+W005  the endpoint is open to everybody (with `check --deploy`)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 from . import conf
 from .default import servers
 
-NOT_SET = "django_mcp.authentication.anonymous"
+OPEN = "django_mcp.authentication.anonymous"
 
 
 @register(Tags.compatibility)
@@ -62,34 +62,33 @@ def _imports(options: conf.Settings) -> Iterator[CheckMessage]:
 
 @register(Tags.security)
 def check_authentication(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E003 and W004."""
+    """W004. No error: tests run outside DEBUG, and the endpoint itself stays shut."""
     if settings.DEBUG or conf.problems(getattr(settings, "DJANGO_MCP", {})):
         return []
-    chosen = conf.get().authentication
-    if chosen is None:
-        return [
-            Error(
-                "The MCP endpoint has no authentication, so it refuses every request.",
-                hint='Set DJANGO_MCP["AUTHENTICATION"] to a callable that turns a request into a '
-                f'Principal, or to "{NOT_SET}" if everybody may use every tool.',
-                id="django_mcp.E003",
-            )
-        ]
-    return []
+    if conf.get().authentication is not None:
+        return []
+    return [
+        Warning(
+            "The MCP endpoint has no authentication, so it refuses every request.",
+            hint='Set DJANGO_MCP["AUTHENTICATION"] to a callable that turns a request into a '
+            f'Principal, or to "{OPEN}" if everybody may use every tool.',
+            id="django_mcp.W004",
+        )
+    ]
 
 
 @register(Tags.security, deploy=True)
 def check_open_endpoint(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """W004, with `check --deploy`."""
+    """W005, with `check --deploy`."""
     if conf.problems(getattr(settings, "DJANGO_MCP", {})):
         return []
-    if conf.get().authentication != NOT_SET:
+    if conf.get().authentication != OPEN:
         return []
     return [
         Warning(
             "The MCP endpoint is open: everybody who reaches it may use every tool.",
             hint="That was asked for; silence this check if it is right.",
-            id="django_mcp.W004",
+            id="django_mcp.W005",
         )
     ]
 

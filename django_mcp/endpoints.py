@@ -13,6 +13,7 @@ from .authentication import authenticator
 from .server.server import MCPServer
 from .transports.http.endpoint import Endpoint
 from .transports.http.guard import Guard
+from .transports.http.types import HttpRequest
 
 #: What Django itself answers to where DEBUG is on and ALLOWED_HOSTS is empty.
 LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
@@ -29,7 +30,9 @@ def build_endpoint(
     return Endpoint(
         server=server,
         authenticate=authenticator(authenticate),
+        origin_of=origin_of,
         guard=Guard(
+            host_of=host_of,
             allows_host=allows_host,
             trusts_host=trusts_host,
             allowed_origins=frozenset(options.allowed_origins),
@@ -38,6 +41,27 @@ def build_endpoint(
         max_depth=options.max_json_depth,
         keep_alive=options.keep_alive,
     )
+
+
+def host_of(request: HttpRequest) -> str:
+    """The host a request was made to, as HttpRequest.get_host() has it but unjudged."""
+    if settings.USE_X_FORWARDED_HOST:
+        forwarded = request.headers.get("x-forwarded-host")
+        if forwarded is not None:
+            return forwarded
+    return request.headers.get("host", "")
+
+
+def origin_of(request: HttpRequest) -> str:
+    """Scheme and authority as the client sees them, with SECURE_PROXY_SSL_HEADER honoured."""
+    scheme = request.scheme
+    trusted = settings.SECURE_PROXY_SSL_HEADER
+    if trusted:
+        name = trusted[0].removeprefix("HTTP_").replace("_", "-").lower()
+        value = request.headers.get(name)
+        if value is not None:
+            scheme = "https" if value.partition(",")[0].strip() == trusted[1] else "http"
+    return f"{scheme}://{host_of(request)}"
 
 
 def allows_host(host: str) -> bool:

@@ -80,8 +80,9 @@ class RoundTrip:
     """Asks inside a result: the function runs again from the top when the answers have come.
 
     Source: 2026-07-28, basic/patterns/mrtr. The state that travels with the questions is bound to
-    the caller, the server, the method, the target and the arguments; an answer counts only for the
-    question it was given to, letter by letter.
+    the caller, the server, the method, the target and the arguments, and with it an answer counts
+    only for the question it was given to, letter by letter. Answers without any state are taken at
+    their word, as answers given in advance: they are the client's to give either way.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class RoundTrip:
         self._used: set[str] = set()
         self._call = ""
         self._state: RequestState | None = None
+        self._asked_before = sealed is not None
         if sealed is not None:
             self._state = self._open(sealed)
 
@@ -134,12 +136,12 @@ class RoundTrip:
             self._used.add(key)
 
     def _answer(self, key: str, question: Question[Any]) -> dict[str, Any] | None:
-        state = self._state
-        if state is None or state.asked.get(key) != _fingerprint(question):
-            return None
-        result = state.answers.get(key)
-        if result is None:
-            result = self._responses.get(key)
+        result = self._responses.get(key)
+        if self._asked_before:
+            state = self._state
+            if state is None or state.asked.get(key) != _fingerprint(question):
+                return None
+            result = state.answers.get(key, result)
         if result is not None and not isinstance(result, dict):
             raise InvalidParams(f"params.inputResponses.{key} must be an object.")
         return result

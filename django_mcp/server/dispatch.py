@@ -80,6 +80,8 @@ async def _call(exchange: Exchange) -> Result:
     if row is None or handler is None or row.params is None:
         raise MethodNotFound(request.method)
     params = codec.decode(row.params, request.params, exchange.peer.revision)
+    if row.named is not None:
+        exchange.target = request.params[row.named]
     if server.lifespan is not None:
         exchange.lifespan_state = await server.lifespan.state()
     if not server.middleware:

@@ -2,14 +2,16 @@
 
 A lifespan is an async context manager taking the server; what it yields is
 `Context.lifespan_state`. It is entered by the first request or by the ASGI server's lifespan
-protocol, whichever comes first, and left when the ASGI server says so or the process ends. One task
-enters and leaves it, because cancel scopes inside must not change hands.
+protocol, whichever comes first, and left when the ASGI server says so or the process ends; under
+WSGI, where every request has an event loop of its own, with the request. One task enters and leaves
+it, because cancel scopes inside must not change hands.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -33,12 +35,16 @@ class LifespanRunner:
         An exception of the start-up reaches every caller that waits for it; the next tries again.
         """
         loop = asyncio.get_running_loop()
-        if self._ready is None or self._ready.get_loop() is not loop or self._failed():
-            self._ready = loop.create_future()
-            self._stop = asyncio.Event()
-            self._task = loop.create_task(self._hold_open(self._ready, self._stop))
-            atexit.register(self._close_at_exit, loop)
-        return await asyncio.shield(self._ready)
+        ready = self._ready
+        if ready is None or ready.get_loop() is not loop or _failed(ready):
+            # Under WSGI each request has a loop, and other threads come by here with theirs.
+            ready, stop = loop.create_future(), asyncio.Event()
+            task = loop.create_task(self._hold_open(ready, stop))
+            self._ready, self._stop, self._task = ready, stop, task
+            at_exit = functools.partial(self._close_at_exit, loop)
+            atexit.register(at_exit)
+            task.add_done_callback(lambda _: atexit.unregister(at_exit))
+        return await asyncio.shield(ready)
 
     async def close(self) -> None:
         """Leave the lifespan, if it was entered on this loop."""
@@ -49,12 +55,6 @@ class LifespanRunner:
             self._stop.set()
         self._ready = None
         await task
-
-    def _failed(self) -> bool:
-        ready = self._ready
-        if ready is None or not ready.done():
-            return False
-        return ready.cancelled() or ready.exception() is not None
 
     async def _hold_open(self, ready: asyncio.Future[Any], stop: asyncio.Event) -> None:
         try:
@@ -71,3 +71,7 @@ class LifespanRunner:
         # daphne has no lifespan protocol: its loop is stopped but not closed when the process ends.
         if self._task is not None and not loop.is_closed() and not loop.is_running():
             loop.run_until_complete(self.close())
+
+
+def _failed(ready: asyncio.Future[Any]) -> bool:
+    return ready.done() and (ready.cancelled() or ready.exception() is not None)

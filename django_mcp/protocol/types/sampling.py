@@ -91,5 +91,12 @@ class CreateMessageResult(SamplingMessage):
 
     model: str
     stop_reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of what the model said, without the other kinds of content."""
+        blocks = self.content if isinstance(self.content, list) else [self.content]
+        return "\n".join(block.text for block in blocks if isinstance(block, TextContent))
+
     # A Result up to 2025-11-25, so that here `_meta` exists in every revision.
     meta: Meta = None

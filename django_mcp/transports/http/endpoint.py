@@ -33,12 +33,14 @@ Authenticate = Callable[[HttpRequest], Awaitable[Principal | None] | Principal |
 class Endpoint:
     """One server at one URL. Calling it with a request and a channel answers the request.
 
-    `keep_alive` is in seconds, `max_depth` counts the levels of JSON a body may have.
+    `origin_of` gives scheme and authority as clients see them. `keep_alive` is in seconds,
+    `max_depth` counts the levels of JSON a body may have.
     """
 
     server: MCPServer
     authenticate: Authenticate
     guard: Guard
+    origin_of: Callable[[HttpRequest], str]
     max_depth: int = MAX_DEPTH
     keep_alive: float = KEEP_ALIVE
 
@@ -77,7 +79,7 @@ class Endpoint:
             principal,
             headers,
             request.url_kwargs,
-            f"{request.scheme}://{headers.get('host', '')}",
+            self.origin_of(request),
             request.native,
             request.streams,
         )
@@ -85,7 +87,8 @@ class Endpoint:
 
     async def _not_post(self, request: HttpRequest, channel: Channel) -> None:
         if request.method == "GET" and accepts(request.headers.get("accept", ""), "text/html"):
-            await channel.reply(200, landing.HEADERS, landing.page(self.server, request))
+            url = self.origin_of(request) + request.path
+            await channel.reply(200, landing.HEADERS, landing.page(self.server, url))
             return
         raise NotPost(f"{request.method} is not served here: POST a JSON-RPC message.")
 

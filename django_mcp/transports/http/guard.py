@@ -32,11 +32,13 @@ class Refusal(ProtocolError):
 class Guard:
     """Decides which requests get as far as being read.
 
-    `allows_host` judges a Host header; `trusts_host` says whether a host is one this server knows
+    `host_of` tells which host a request was made to, which behind a proxy another header may say;
+    `allows_host` judges it; `trusts_host` says whether a host is one this server knows
     by name, so that a page of the same host and port may call it. `allowed_origins` are the other
     origins whose pages may ("https://app.example.com").
     """
 
+    host_of: Callable[[HttpRequest], str]
     allows_host: Callable[[str], bool]
     trusts_host: Callable[[str], bool]
     allowed_origins: Collection[str] = ()
@@ -50,7 +52,7 @@ class Guard:
         A page that resolves its own name to this machine fails here (DNS rebinding; 2026-07-28,
         basic/transports/streamable-http#security--endpoint).
         """
-        host = request.headers.get("host", "")
+        host = self.host_of(request)
         known = self._hosts.get(host)
         if known is None:
             known = _remember(self._hosts, host, self.allows_host(host))

@@ -8,7 +8,7 @@ from string import Template
 from typing import Any, Final
 
 from ...server.server import MCPServer
-from .types import HttpRequest, ReplyHeaders
+from .types import ReplyHeaders
 
 HEADERS: Final[ReplyHeaders] = [
     (b"content-type", b"text/html; charset=utf-8"),
@@ -54,9 +54,8 @@ $snippets
 """)
 
 
-def page(server: MCPServer, request: HttpRequest) -> bytes:
-    """The page for `server` at the URL of `request`."""
-    url = f"{request.scheme}://{request.headers.get('host', '')}{request.path}"
+def page(server: MCPServer, url: str) -> bytes:
+    """The page for `server` at `url`."""
     snippets = "\n".join(
         f"<h2>{escape(host)}</h2>\n<pre>{escape(text)}</pre>"
         for host, text in snippets_for(server.name, url).items()

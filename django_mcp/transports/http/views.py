@@ -52,17 +52,25 @@ def request_from(request: DjangoRequest, url_kwargs: dict[str, Any]) -> HttpRequ
         method=request.method or "",
         scheme=request.scheme or "http",
         path=request.path,
-        headers=Headers(
-            [
-                (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-                for name, value in request.headers.items()
-            ]
-        ),
+        headers=_headers(request),
         url_kwargs=url_kwargs,
         client=request.META.get("REMOTE_ADDR"),
         native=request,
         streams=isinstance(request, ASGIRequest),
     )
+
+
+def _headers(request: DjangoRequest) -> Headers:
+    headers = Headers(
+        [
+            (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+            for name, value in request.headers.items()
+        ]
+    )
+    # What HttpRequest.get_host() falls back to; Django's test client sends no Host.
+    if "host" not in headers and "SERVER_NAME" in request.META:
+        headers["host"] = request.META["SERVER_NAME"]
+    return headers
 
 
 class ViewChannel:
