@@ -26,7 +26,7 @@ from typing import Any, ParamSpec, TypeVar
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections, connections, transaction
 
-from ..server.threads import MAX_THREADS
+from ..server.threads import MAX_THREADS, finished
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class DjangoWorkers:
         self._lock = threading.Lock()
 
     async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = functools.partial(function, *args, **kwargs)
+        call = functools.partial(finished, function, *args, **kwargs)
         if _called_from_sync():
             return await sync_to_async(_in_transaction)(call)
         context = contextvars.copy_context()

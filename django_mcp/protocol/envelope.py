@@ -59,32 +59,32 @@ def open_envelope(
     basic/index#_meta and basic/transports/streamable-http#server-validation).
     """
     meta: Any = request.params.get("_meta")
-    version = _required_fields(meta, supported)
+    try:
+        version, capabilities = meta[PROTOCOL_VERSION], meta[CLIENT_CAPABILITIES]
+    except (TypeError, KeyError, IndexError):
+        raise _incomplete(meta, supported) from None
+    if not isinstance(version, str):
+        raise InvalidParams(f"params._meta: {PROTOCOL_VERSION} must be a string.")
+    if not isinstance(capabilities, dict):
+        raise InvalidParams(f"params._meta: {CLIENT_CAPABILITIES} must be an object.")
     if headers is not None:
         _check_headers(request, version, headers)
     revision = revisions.find(version)
     if revision is None or not revision.enveloped or revision not in supported:
         raise UnsupportedProtocolVersion(version, supported)
-    return Envelope(revision=revision, meta=meta)
+    return Envelope(revision, meta)
 
 
-def _required_fields(meta: object, supported: Sequence[Revision]) -> str:
+def _incomplete(meta: object, supported: Sequence[Revision]) -> InvalidParams:
     if not isinstance(meta, dict):
         # A client that only knows initialize has no other way to learn what would work
         # (2026-07-28, basic/versioning#backward-compatibility-with-initialization-based-versions).
-        raise InvalidParams(
+        return InvalidParams(
             f"params._meta is missing: every request carries {PROTOCOL_VERSION} and "
             f"{CLIENT_CAPABILITIES} in it. This server speaks {', '.join(map(str, supported))}."
         )
     missing = [key for key in (PROTOCOL_VERSION, CLIENT_CAPABILITIES) if key not in meta]
-    if missing:
-        raise InvalidParams(f"params._meta lacks {' and '.join(missing)}.")
-    if not isinstance(meta[CLIENT_CAPABILITIES], dict):
-        raise InvalidParams(f"params._meta: {CLIENT_CAPABILITIES} must be an object.")
-    version = meta[PROTOCOL_VERSION]
-    if not isinstance(version, str):
-        raise InvalidParams(f"params._meta: {PROTOCOL_VERSION} must be a string.")
-    return version
+    return InvalidParams(f"params._meta lacks {' and '.join(missing)}.")
 
 
 def _check_headers(request: Request, version: str, headers: Mapping[str, str]) -> None:
@@ -94,17 +94,14 @@ def _check_headers(request: Request, version: str, headers: Mapping[str, str]) -
     method = headers.get(MCP_METHOD)
     if method != request.method:
         raise _mismatch("Mcp-Method", method, request.method)
-    parameter = NAMED.get(request.method)
-    if parameter is not None:
-        _check_name(request.params.get(parameter), headers.get(MCP_NAME))
-
-
-def _check_name(value: object, header: str | None) -> None:
-    # A body without the value is refused later for what it lacks, with the better message.
-    if not isinstance(value, str):
+    parameter = NAMED.get(method)
+    if parameter is None:
         return
-    if header is None or decode_value(header) != value:
-        raise _mismatch("Mcp-Name", header, value)
+    # A body without the value is refused later for what it lacks, with the better message.
+    value = request.params.get(parameter)
+    name = headers.get(MCP_NAME)
+    if isinstance(value, str) and (name is None or decode_value(name) != value):
+        raise _mismatch("Mcp-Name", name, value)
 
 
 def _mismatch(name: str, header: str | None, body: str) -> HeaderMismatch:

@@ -67,7 +67,7 @@ def decode_value(value: str) -> str:
         )
     value = value.strip(" \t")
     payload = value[len(_PREFIX) : -len(_SUFFIX)]
-    if value != f"{_PREFIX}{payload}{_SUFFIX}":
+    if not value.startswith(_PREFIX) or value != f"{_PREFIX}{payload}{_SUFFIX}":
         return value
     try:
         decoded = base64.b64decode(payload, validate=True)

@@ -69,8 +69,8 @@ def report(exchange: Exchange, outcome: str, code: int | None, started: float) -
         extra: dict[str, Any] = {f"mcp_{key}": value for key, value in asdict(record).items()}
         call_logger.info(
             "%s %s %s in %.1f ms",
-            _printable(record.method),
-            _printable(record.target) or "-",
+            printable(record.method),
+            printable(record.target) or "-",
             record.outcome,
             record.seconds * 1000,
             extra=extra,
@@ -82,6 +82,7 @@ def report(exchange: Exchange, outcome: str, code: int | None, started: float) -
             logger.exception("An observer of finished calls failed")
 
 
-def _printable(text: str) -> str:
-    # Method and target come from outside: no line of the log may look like another one.
+def printable(text: str) -> str:
+    """A method or a target for the log: they come from outside, and no line of the log may look
+    like another one."""
     return text[:200].encode("unicode_escape").decode("ascii")

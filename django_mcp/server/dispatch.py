@@ -23,7 +23,7 @@ from ..protocol.errors import (
 )
 from ..protocol.types import CallToolResult, TextContent, WireModel
 from .asking import InputRequired, merge
-from .calls import report
+from .calls import printable, report
 from .context import Context
 from .errors import ClientCannotAnswer, NotFound, NotPermitted, ToolError
 from .exchange import Exchange
@@ -57,9 +57,11 @@ async def answer(exchange: Exchange) -> Reply:
     try:
         result = await _call(exchange)
         reply, outcome, code = _success(exchange, result)
-    except asyncio.CancelledError:
-        report(exchange, "cancelled", None, started)
-        raise
+    except asyncio.CancelledError as error:
+        if _is_cancelled():
+            report(exchange, "cancelled", None, started)
+            raise
+        reply, outcome, code = _failure(exchange, error)
     except InputRequired as required:
         reply, outcome, code = _asked(exchange, required)
     except BaseExceptionGroup as group:
@@ -68,6 +70,12 @@ async def answer(exchange: Exchange) -> Reply:
         reply, outcome, code = _failure(exchange, error)
     report(exchange, outcome, code, started)
     return reply
+
+
+def _is_cancelled() -> bool:
+    # A function may also await something that was cancelled; then its caller still waits.
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 Outcome = tuple[Reply, str, int | None]
@@ -135,7 +143,7 @@ def _group(exchange: Exchange, group: BaseExceptionGroup[Any]) -> Outcome:
     if asked is not None and rest is None:
         return _asked(exchange, merge(_leaves(asked), exchange.server.sealer))
     cancelled, others = group.split(asyncio.CancelledError)
-    if cancelled is not None and others is None:
+    if cancelled is not None and others is None and _is_cancelled():
         raise asyncio.CancelledError
     fatal = group.subgroup((KeyboardInterrupt, SystemExit))
     if fatal is not None:
@@ -158,8 +166,8 @@ def _failure(exchange: Exchange, error: BaseException) -> Outcome:
         return _error(exchange, known)
     logger.error(
         "Unexpected exception while answering %s %s",
-        exchange.request.method,
-        exchange.target,
+        printable(exchange.request.method),
+        printable(exchange.target),
         exc_info=error,
         extra={"mcp_method": exchange.request.method, "mcp_target": exchange.target},
     )

@@ -63,6 +63,7 @@ class Exchange:
     __slots__ = (
         "_asking",
         "_context",
+        "_question",
         "caller",
         "lifespan_state",
         "outlet",
@@ -83,7 +84,8 @@ class Exchange:
         self.target = ""
         self.lifespan_state: Any = None
         self._context: Context | None = None
-        self._asking: Asking = NotAskable(request.method)
+        self._asking: Asking | None = None
+        self._question: tuple[Mapping[str, Any] | None, object, str | None] | None = None
 
     @property
     def context(self) -> Context:
@@ -95,6 +97,11 @@ class Exchange:
     @property
     def asking(self) -> Asking:
         """How this exchange asks the client."""
+        if self._asking is None:
+            if self._question is None:
+                self._asking = NotAskable(self.request.method)
+            else:
+                self._asking = RoundTrip(self, *self._question)
         return self._asking
 
     def may_ask(
@@ -110,7 +117,9 @@ class Exchange:
         even if nothing would be asked.
         """
         self.target = target
-        self._asking = RoundTrip(self, arguments, responses, state)
+        self._question = (arguments, responses, state)
+        if state is not None:
+            self._asking = RoundTrip(self, arguments, responses, state)
 
     @property
     def progress_token(self) -> str | int | None:

@@ -21,6 +21,15 @@ T = TypeVar("T")
 MAX_THREADS: Final = 40
 
 
+def finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `function` returns. A StopIteration, as of a `next()` that finds nothing, becomes a
+    RuntimeError: no future can hold one, so whoever waits for the thread would wait for ever."""
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("the function raised StopIteration") from error
+
+
 class Workers(Protocol):
     """Runs the functions of a server."""
 
@@ -43,7 +52,8 @@ class ThreadWorkers:
         self._pool = ThreadPoolExecutor(max_threads, thread_name_prefix="django_mcp")
 
     async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
+        context = contextvars.copy_context()
+        call = functools.partial(context.run, finished, function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     async def run_async(
