@@ -52,9 +52,9 @@ class ThreadWorkers:
         self._pool = ThreadPoolExecutor(max_threads, thread_name_prefix="django_mcp")
 
     async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        context = contextvars.copy_context()
-        call = functools.partial(context.run, finished, function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        call = functools.partial(finished, function, *args, **kwargs)
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+        return await loop.run_in_executor(self._pool, context.run, call)
 
     async def run_async(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
