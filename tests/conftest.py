@@ -12,6 +12,11 @@ from inspect import iscoroutinefunction
 
 import pytest
 from asgiref.sync import async_to_sync
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
