@@ -41,7 +41,6 @@ class Registration:
     def tool(
         self,
         name: str | None = None,
-        /,
         *,
         title: str | None = None,
         description: str | None = None,
@@ -57,7 +56,7 @@ class Registration:
         permission: Permission | None = None,
     ) -> Callable[[F], F]: ...
 
-    def tool(self, name: Any = None, /, **options: Any) -> Any:
+    def tool(self, name: Any = None, **options: Any) -> Any:
         """Register the decorated function as a tool; see `add_tool` for the options."""
         return self._decorate(self.add_tool, name, options)
 
@@ -188,7 +187,6 @@ class Registration:
     def prompt(
         self,
         name: str | None = None,
-        /,
         *,
         title: str | None = None,
         description: str | None = None,
@@ -197,7 +195,7 @@ class Registration:
         permission: Permission | None = None,
     ) -> Callable[[F], F]: ...
 
-    def prompt(self, name: Any = None, /, **options: Any) -> Any:
+    def prompt(self, name: Any = None, **options: Any) -> Any:
         """Register the decorated function as a prompt; see `add_prompt` for the options."""
         return self._decorate(self.add_prompt, name, options)
 
