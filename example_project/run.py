@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import json
 import os
 import socket
 import subprocess
@@ -22,9 +21,6 @@ sys.path[0] = str(PROJECT.parent / ".ci")
 
 import bootstrap  # noqa: E402 - it is found through the line above
 
-NAME = "library"
-MCP_PATH = "/mcp"
-
 
 def main() -> None:
     """Prepare the project, say how to connect, and go on as the server."""
@@ -33,9 +29,12 @@ def main() -> None:
         refuse_a_taken_port(options.host, options.port)
     python = bootstrap.python()
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
-    for command in (["migrate", "--no-input", "--verbosity=0"], ["load_library"]):
+    for command in (
+        ["migrate", "--no-input", "--verbosity=0"],
+        ["load_library"],
+        ["how_to_connect", url(options.host, options.port)],
+    ):
         run([python, "manage.py", *command], environment)
-    print(instructions(url(options.host, options.port), python))
     if options.prepare_only:
         return
     bind = ["--bind", options.host, "--port", str(options.port)]
@@ -84,32 +83,6 @@ def url(host: str, port: int) -> str:
     """The address a client on this machine reaches the server at."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
-
-
-def instructions(base: str, python: str) -> str:
-    """What to paste where, for the clients most people have."""
-    endpoint = f"{base}{MCP_PATH}"
-    over_stdio = {"command": python, "args": [str(PROJECT / "manage.py"), "mcp_stdio"]}
-    return f"""
-The library is at {base}/ and its MCP endpoint at {endpoint}
-
-Claude Code, in a terminal:
-  claude mcp add --transport http {NAME} {endpoint}
-
-Claude Desktop, in claude_desktop_config.json (Settings, Developer, Edit Config):
-{pasted({"mcpServers": {NAME: over_stdio}})}
-
-VS Code, in .vscode/mcp.json:
-{pasted({"servers": {NAME: {"type": "http", "url": endpoint}}})}
-
-Cursor, in .cursor/mcp.json:
-{pasted({"mcpServers": {NAME: {"url": endpoint}}})}
-"""
-
-
-def pasted(configuration: dict[str, object]) -> str:
-    lines = json.dumps(configuration, indent=2).splitlines()
-    return "\n".join(f"  {line}" for line in lines)
 
 
 if __name__ == "__main__":

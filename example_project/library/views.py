@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.generic import DetailView, ListView
+
+from django_mcp.transports.http.hosts import snippets
 
 from .covers import draw
 from .models import Author, Book, Loan
@@ -23,7 +21,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "authors": Author.objects.count(),
         "loans": Loan.objects.open().count(),
         "mcp_url": mcp_url,
-        "clients": clients(mcp_url),
+        "clients": snippets("library", mcp_url),
     }
     return render(request, "library/start.html", context)
 
@@ -48,37 +46,3 @@ class BookDetail(DetailView):
 def cover(request: HttpRequest, pk: int) -> HttpResponse:
     """The cover of a book."""
     return HttpResponse(draw(get_object_or_404(Book, pk=pk).title), content_type="image/png")
-
-
-def clients(mcp_url: str) -> list[dict[str, str]]:
-    """What to paste where, for the clients most people have."""
-    # Claude Desktop starts the server itself. Where it lies is nobody's business but yours.
-    here = settings.DEBUG
-    stdio = {
-        "command": sys.executable if here else "/path/to/.venv/bin/python",
-        "args": [str(settings.BASE_DIR / "manage.py") if here else "manage.py", "mcp_stdio"],
-    }
-    return [
-        {
-            "name": "Claude Code",
-            "where": "In a terminal:",
-            "text": f"claude mcp add --transport http library {mcp_url}",
-        },
-        {
-            "name": "Claude Desktop",
-            "where": "In claude_desktop_config.json (Settings, Developer, Edit Config):",
-            "text": json.dumps({"mcpServers": {"library": stdio}}, indent=2),
-        },
-        {
-            "name": "VS Code",
-            "where": "In .vscode/mcp.json:",
-            "text": json.dumps(
-                {"servers": {"library": {"type": "http", "url": mcp_url}}}, indent=2
-            ),
-        },
-        {
-            "name": "Cursor",
-            "where": "In .cursor/mcp.json:",
-            "text": json.dumps({"mcpServers": {"library": {"url": mcp_url}}}, indent=2),
-        },
-    ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from string import Template
-from typing import Any, Final
+from typing import Final
 
 from ...server.server import MCPServer
+from .hosts import snippets
 from .types import ReplyHeaders
 
 HEADERS: Final[ReplyHeaders] = [
@@ -44,7 +44,7 @@ pre { overflow-x: auto; padding: .85rem 1rem; border: 1px solid var(--line); bor
 </head>
 <body>
 <h1>$title</h1>
-<p>$description</p>
+$description
 <p class="quiet">This address speaks the <a href="https://modelcontextprotocol.io">Model Context
 Protocol</a>. It is made for assistants and editors, not for browsers: give one of them the URL.</p>
 <pre>$url</pre>
@@ -56,29 +56,15 @@ $snippets
 
 def page(server: MCPServer, url: str) -> bytes:
     """The page for `server` at `url`."""
-    snippets = "\n".join(
-        f"<h2>{escape(host)}</h2>\n<pre>{escape(text)}</pre>"
-        for host, text in snippets_for(server.name, url).items()
+    pasted = "\n".join(
+        f"<h2>{escape(snippet.host)}</h2>\n<p>{escape(snippet.where)}:</p>\n"
+        f"<pre>{escape(snippet.text)}</pre>"
+        for snippet in snippets(server.name, url)
     )
     text = _PAGE.substitute(
         title=escape(server.title or server.name),
-        description=escape(server.description or ""),
+        description=f"<p>{escape(server.description)}</p>" if server.description else "",
         url=escape(url),
-        snippets=snippets,
+        snippets=pasted,
     )
     return text.encode()
-
-
-def snippets_for(name: str, url: str) -> dict[str, str]:
-    """What to paste into each host so that it connects to `url`, by the host's name."""
-    remote: dict[str, Any] = {"command": "npx", "args": ["-y", "mcp-remote", url]}
-    return {
-        "Claude Code": f"claude mcp add --transport http {name} {url}",
-        "Claude Desktop (claude_desktop_config.json)": _json({"mcpServers": {name: remote}}),
-        "VS Code (.vscode/mcp.json)": _json({"servers": {name: {"type": "http", "url": url}}}),
-        "Cursor (.cursor/mcp.json)": _json({"mcpServers": {name: {"url": url}}}),
-    }
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,24 @@
+"""Say how to connect to the library: ``manage.py how_to_connect http://127.0.0.1:8000``."""
+
+from textwrap import indent
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from django_mcp import default_server
+from django_mcp.transports.http.hosts import snippets
+
+
+class Command(BaseCommand):
+    help = "Prints what to paste into Claude Code, Claude Desktop, VS Code and Cursor."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("base", help="the site's address, such as http://127.0.0.1:8000")
+
+    def handle(self, *args: Any, base: str, **options: Any) -> None:
+        endpoint = f"{base.rstrip('/')}/mcp"
+        self.stdout.write(f"\nThe library is at {base}/ and its MCP endpoint at {endpoint}\n")
+        for snippet in snippets(default_server().name, endpoint):
+            self.stdout.write(f"\n{snippet.host}. {snippet.where}:\n")
+            self.stdout.write(indent(snippet.text, "  "))
+        self.stdout.write("")
