@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from ..protocol import codec, types
 from ..protocol.envelope import SERVER_INFO
+from ..protocol.methods import METHODS
 from ..protocol.revisions import V2026_07_28, Revision
 from .access import AccessRule
 from .broker import Broker, Change, InMemoryBroker
@@ -33,6 +34,8 @@ from .threads import ThreadWorkers, Workers
 
 MAX_STAMPS: Final = 32
 
+_CACHEABLE: Final = tuple(row.name for row in METHODS if row.cacheable)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheHint:
@@ -43,6 +46,10 @@ class CacheHint:
 
     ttl_ms: int = 0
     scope: Literal["public", "private"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.ttl_ms < 0:
+            raise RegistrationError(f"ttl_ms is 0 milliseconds or more, not {self.ttl_ms}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,11 @@ class MCPServer(Registration):
             raise RegistrationError("A server needs a name: clients know it by that.")
         if page_size < 1:
             raise RegistrationError(f"page_size is at least 1, not {page_size}.")
+        for method in cache or ():
+            if method not in _CACHEABLE:
+                raise RegistrationError(
+                    f"Results of {method!r} are not kept: cache takes {', '.join(_CACHEABLE)}."
+                )
         self.name = name
         self.title = title
         self.version = version
