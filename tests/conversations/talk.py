@@ -1,18 +1,20 @@
 """What the conversations have in common: whole results, answers to questions, dialogues.
 
-A `Dialogue` is one request that is sent again, with answers, for as long as the server asks. How a
-request travels is `tests.doors`.
+A `Dialogue` is one request that is sent again, with answers, for as long as the server asks;
+`Departing` is a client that breaks off. How a request travels is `tests.doors`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django_mcp import MCPServer, Principal
 from django_mcp.authentication import anonymous
 from django_mcp.routing import MCPRouter, mount
-from tests.doors import META, AsgiDoor, Door, Reply, envelope
+from tests.doors import META, AsgiDoor, Door, Reply, Request, envelope, headers_for
 
 #: What every result of the fixture `server` says about it.
 STAMP = {META + "serverInfo": {"name": "test", "version": "1.0"}}
@@ -159,3 +161,27 @@ def calling(door: Door, tool: str, **more: Any) -> Dialogue:
     """A dialogue that calls a tool; `arguments` are the tool's, the rest is the dialogue's."""
     params = {"name": tool, "arguments": more.pop("arguments", {})}
     return Dialogue(door, "tools/call", params, **more)
+
+
+# Clients that do not wait
+
+
+class Departing:
+    """A client that sends a request and may go away before anything has come back."""
+
+    def __init__(self, door: AsgiDoor, message: Any) -> None:
+        body = json.dumps(message).encode()
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._incoming.put_nowait({"type": "http.request", "body": body})
+        self.sent: list[dict[str, Any]] = []
+        scope = door.scope(Request(headers=headers_for(message), body=body))
+        self.task = asyncio.ensure_future(door.application(scope, self._incoming.get, self._send))
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self.sent.append(message)
+
+    async def leave(self) -> None:
+        """Break the connection, and wait until the application has nothing more to do for it."""
+        self._incoming.put_nowait({"type": "http.disconnect"})
+        await asyncio.wait([self.task])
+        assert self.task.cancelled() or self.task.exception() is None
