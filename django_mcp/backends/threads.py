@@ -17,16 +17,17 @@ import asyncio
 import contextvars
 import functools
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, ParamSpec, TypeVar
 
-from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
-from django.db import close_old_connections, connections, transaction
+from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
+from django.db import connections, transaction
 
 from ..server.threads import MAX_THREADS, finished
+from .connections import close_old_connections, close_stale_connections
+from .lanes import Lanes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,26 +39,22 @@ class DjangoWorkers:
     def __init__(self, max_threads: int = MAX_THREADS) -> None:
         self._max_threads = max_threads
         self._pool: ThreadPoolExecutor | None = None
-        self._lanes: deque[_Lane] = deque()
-        self._made = 0
+        self._lanes = Lanes(max_threads)
         self._lock = threading.Lock()
 
     async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         call = functools.partial(finished, function, *args, **kwargs)
-        if _called_from_sync():
+        loop = asyncio.get_running_loop()
+        if _called_from_sync(loop):
             return await sync_to_async(_in_transaction)(call)
         context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor(), context.run, _with_connections, call)
 
     async def run_async(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        lanes = self._lanes
-        lane = lanes.pop() if lanes else self._new_lane()
-        if lane is None:
-            return await _async_in_transaction(function, *args, **kwargs)
         # asgiref passes the lane over where sync code waits for this loop, as described above.
+        lane = self._lanes.enter()
         token = SyncToAsync.thread_sensitive_context.set(lane.context)
         try:
             if _atomic_aliases():
@@ -65,21 +62,15 @@ class DjangoWorkers:
             return await function(*args, **kwargs)
         finally:
             SyncToAsync.thread_sensitive_context.reset(token)
-            if lane.used:
-                self._give_back(lane)
-            else:
-                lanes.append(lane)
+            self._lanes.leave(lane)
 
     def close(self) -> None:
         """Let go of the threads; running functions end by themselves."""
         with self._lock:
             pool, self._pool = self._pool, None
-            lanes, self._lanes = list(self._lanes), deque()
-            self._made -= len(lanes)
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
-        for lane in lanes:
-            lane.shutdown(wait=False)
+        self._lanes.close()
 
     def _executor(self) -> ThreadPoolExecutor:
         pool = self._pool
@@ -91,43 +82,14 @@ class DjangoWorkers:
                     self._pool = pool
         return pool
 
-    def _new_lane(self) -> _Lane | None:
-        with self._lock:
-            if self._made >= self._max_threads:
-                return None
-            self._made += 1
-        return _Lane()
 
-    def _give_back(self, lane: _Lane) -> None:
-        # Behind whatever is still running there, such as the query of a call that was cancelled.
-        lane.used = False
-        done = ThreadPoolExecutor.submit(lane, close_old_connections)
-        done.add_done_callback(lambda _: self._lanes.append(lane))
-
-
-class _Lane(ThreadPoolExecutor):
-    """One thread, made when first used, that serves the sync work of one async call at a time."""
-
-    def __init__(self) -> None:
-        super().__init__(1, thread_name_prefix="django_mcp_lane")
-        self.used = False
-        self.context = ThreadSensitiveContext()
-        SyncToAsync.context_to_thread_executor[self.context] = self
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        if not self.used:
-            self.used = True
-            super().submit(close_old_connections)
-        return super().submit(fn, *args, **kwargs)
-
-
-def _called_from_sync() -> bool:
+def _called_from_sync(loop: asyncio.AbstractEventLoop) -> bool:
     # asgiref keeps, for the loops it starts, the executor that runs on the thread that waits.
-    return getattr(AsyncToSync.executors, "current", None) is not None
+    return loop in AsyncToSync.loop_thread_executors
 
 
 def _with_connections(call: Callable[[], T]) -> T:
-    close_old_connections()
+    close_stale_connections()
     try:
         return _in_transaction(call)
     finally:

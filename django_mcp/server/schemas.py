@@ -108,6 +108,11 @@ class RawArguments:
     def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return ``{"arguments": …}``, or raise InvalidArguments as ``Arguments`` does."""
         refuse_non_finite(self._name, arguments)
+        try:
+            to_json(arguments)
+        except PydanticSerializationError as error:
+            # As `Arguments` does: the function could not even return what it was given.
+            raise InvalidArguments(self._name, [_not_json(error)]) from None
         if lines := self._checker.problems(arguments):
             raise InvalidArguments(self._name, lines)
         return {"arguments": arguments}

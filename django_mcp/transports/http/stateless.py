@@ -89,6 +89,9 @@ class _Answering:
             return
         finally:
             waiting.cancel()
+        if self._gone:  # The function caught its cancellation and returned all the same.
+            self._response.close()
+            return
         await self._response.finish(reply)
 
     def _wait(self) -> None:
