@@ -524,6 +524,12 @@ def test_the_function_gets_the_whole_object() -> None:
     assert RawArguments(WEATHER).validate(given) == {"arguments": given}
 
 
+def test_a_raw_schema_lets_no_half_of_a_surrogate_pair_in() -> None:
+    assert raw_problems(WEATHER, {"city": "Ro\ud800me"}) == [
+        "arguments: a text has half of a surrogate pair, which is no Unicode"
+    ]
+
+
 def test_a_raw_schema_is_enforced_in_the_same_words() -> None:
     given = {"city": "R", "days": True, "unit": "K", "place": 3, "parts": [{}], "town": 1}
 
