@@ -33,7 +33,8 @@ class Lanes:
         self._free: deque[ThreadPoolExecutor] = deque()
         self._waiting: deque[Lane] = deque()
         self._idle: deque[Lane] = deque()
-        self._lock = threading.Lock()
+        # Reentrant: a thread that has nothing to do answers before add_done_callback() returns.
+        self._lock = threading.RLock()
 
     def enter(self) -> Lane:
         """A lane for a call that begins."""
@@ -41,17 +42,23 @@ class Lanes:
 
     def leave(self, lane: Lane) -> None:
         """The call of `lane` has ended; its thread is given back once nothing runs there."""
-        if lane.queued:
-            with self._lock:
-                if lane.queued:  # and not given a thread just now
-                    lane.queued = []
-                    self._waiting.remove(lane)
+        if lane.thread is None and not lane.queued:
+            self._idle.append(lane)
+            return
+        with self._lock:
+            # A task the call has left behind may go on: what it submits holds no thread any more.
+            lane.ended = True
+            if lane.queued:
+                lane.queued = []
+                self._waiting.remove(lane)
+            self._release(lane)
+
+    def _release(self, lane: Lane) -> None:
         thread, lane.thread = lane.thread, None
         if thread is not None:
             # Behind whatever still runs, such as the query of a call that was cancelled.
             done = thread.submit(close_old_connections)
             done.add_done_callback(lambda _: self._give_back(thread))
-        self._idle.append(lane)
 
     def submit(self, lane: Lane, future: Future[Any], call: Callable[[], Any]) -> None:
         """Run `call` for `future` on the thread of `lane`, which is given one first, or waits."""
@@ -66,7 +73,9 @@ class Lanes:
             if thread is None:
                 lane.queued.append((future, call))
                 return
-        thread.submit(_run_for, future, call)
+            thread.submit(_run_for, future, call)
+            if lane.ended:
+                self._release(lane)
 
     def _take(self) -> ThreadPoolExecutor | None:
         if self._free:
@@ -98,6 +107,8 @@ class Lanes:
             thread.submit(close_stale_connections)
             for future, call in queued:
                 thread.submit(_run_for, future, call)
+            if lane.ended:
+                self._release(lane)
 
 
 class Lane(Executor):
@@ -107,6 +118,7 @@ class Lane(Executor):
         self._lanes = lanes
         self.thread: ThreadPoolExecutor | None = None
         self.queued: list[_Waiting] = []
+        self.ended = False
         self.context = ThreadSensitiveContext()
         SyncToAsync.context_to_thread_executor[self.context] = self
 
