@@ -64,8 +64,8 @@ async def rows() -> list[str]:
 class Watched:
     """The connection of the thread it is made on, and when it is closed."""
 
-    def __init__(self, lane: ThreadPoolExecutor | None = None) -> None:
-        self._lane = lane
+    def __init__(self) -> None:
+        self.thread: ThreadPoolExecutor | None = None
         self._connection: Any = connections[ALIAS]
         self._connection.ensure_connection()
         self.inner = self._connection.connection
@@ -88,13 +88,14 @@ class Watched:
 
     async def idle(self) -> None:
         """Wait until its thread has done all that it was given so far."""
-        if self._lane is not None:
-            nothing = ThreadPoolExecutor.submit(self._lane, int)
-            await asyncio.wrap_future(nothing)
+        if self.thread is not None:
+            await asyncio.wrap_future(self.thread.submit(int))
 
 
 async def awatched() -> Watched:
     """The connection that the queries of the running call go to."""
     context: Any = SyncToAsync.thread_sensitive_context.get()
     lane: Any = SyncToAsync.context_to_thread_executor[context]
-    return await sync_to_async(Watched)(lane)
+    watched = await sync_to_async(Watched)()
+    watched.thread = lane.thread
+    return watched
