@@ -10,8 +10,8 @@ import pytest
 
 from django_mcp import Context, MCPServer
 from django_mcp.authentication import anonymous
-from tests.conversations.talk import failed, said
-from tests.doors import META, Door, envelope
+from tests.conversations.talk import Departing, failed, said
+from tests.doors import META, AsgiDoor, Door, envelope
 
 LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 
@@ -204,7 +204,7 @@ async def test_what_is_reported_arrives_while_the_call_is_still_running(
 
 
 async def test_what_is_reported_after_the_answer_is_not_sent(
-    streaming: Any, server: MCPServer
+    streaming: AsgiDoor, server: MCPServer
 ) -> None:
     left: list[Any] = []
     over = asyncio.Event()
@@ -219,11 +219,16 @@ async def test_what_is_reported_after_the_answer_is_not_sent(
         left.append(asyncio.ensure_future(straggle()))
         return "done"
 
-    reply = await calling(streaming, "work", progressToken="t")
+    message = envelope("tools/call", {"name": "work"}, meta={"progressToken": "t"})
+    client = Departing(streaming, message)
+    await asyncio.wait([client.task])
     over.set()
     await left[0]
 
-    assert reply.messages == [progress("t", 1), answer(said("done"))]
+    *parts, last = client.sent[1:]
+    assert all(part["more_body"] for part in parts)
+    assert not last.get("more_body")
+    assert b"".join(part.get("body", b"") for part in client.sent).count(b"progressToken") == 1
 
 
 async def test_tasks_of_a_call_report_side_by_side(streaming: Door, server: MCPServer) -> None:
