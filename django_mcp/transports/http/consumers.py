@@ -42,13 +42,13 @@ def request_from(scope: dict[str, Any]) -> HttpRequest:
     """The request of an ASGI HTTP scope, routed by Channels or by nobody."""
     client = scope.get("client")
     return HttpRequest(
-        method=scope["method"],
-        scheme=scope.get("scheme", "http"),
-        path=scope["path"],
-        headers=Headers(scope["headers"]),
-        url_kwargs=scope["url_route"]["kwargs"] if "url_route" in scope else NO_KWARGS,
-        client=client[0] if client else None,
-        native=scope,
+        scope["method"],
+        scope.get("scheme", "http"),
+        scope["path"],
+        Headers(scope["headers"]),
+        scope["url_route"]["kwargs"] if "url_route" in scope else NO_KWARGS,
+        client[0] if client else None,
+        scope,
     )
 
 

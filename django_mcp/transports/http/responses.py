@@ -33,15 +33,29 @@ async def refuse(
 
 
 class Response:
-    """The response to one request; the outlet of its exchange."""
+    """The response to one request, which the current task writes; the outlet of its exchange.
 
-    __slots__ = ("_channel", "_closed", "_keep_alive", "_started", "_timer", "_wrote_at")
+    `keep_alive` is the silence, in seconds, that the client is to see no more of; 0 allows any.
+    """
+
+    __slots__ = (
+        "_channel",
+        "_closed",
+        "_gone",
+        "_keep_alive",
+        "_started",
+        "_task",
+        "_timer",
+        "_wrote_at",
+    )
 
     def __init__(self, channel: Channel, keep_alive: float = KEEP_ALIVE) -> None:
         self._channel = channel
         self._keep_alive = keep_alive
         self._started = False
         self._closed = False
+        self._gone = False
+        self._task = asyncio.current_task()
         self._timer: asyncio.Task[None] | None = None
         self._wrote_at = 0.0
 
@@ -50,10 +64,18 @@ class Response:
         """False once the client has gone away."""
         return self._channel.connected
 
-    def watch_silence(self) -> None:
-        """Open the stream, and keep it open, where nothing is written for too long."""
-        if self._timer is None and self._keep_alive > 0 and not self._closed:
-            self._timer = asyncio.get_running_loop().create_task(self._comment())
+    def look_after(self) -> None:
+        """Cancel the task when the client goes away, and break silences that last too long."""
+        self._channel.on_disconnect(self._abandon)
+        self._watch_silence()
+
+    def was_abandoned(self) -> bool:
+        """True where the task was cancelled because the client went away, and for nothing else.
+
+        The cancellation is then dealt with, and the task may go on to its end.
+        """
+        self._close()
+        return self._gone and self._task is not None and self._task.uncancel() == 0
 
     async def send(self, method: str, params: dict[str, Any]) -> None:
         """Write a notification, as an event of the stream."""
@@ -61,15 +83,25 @@ class Response:
 
     async def finish(self, reply: Reply) -> None:
         """Write the answer, as the last event of the stream if there is one."""
-        self.close()
+        self._close()
+        if self._gone:
+            return
         if self._started:
             await self._channel.write(sse.encode(reply.body))
             await self._channel.end()
         else:
             await self._channel.reply(reply.status, _JSON_ONLY, reply.body)
 
-    def close(self) -> None:
-        """Write nothing more of one's own accord."""
+    def _abandon(self) -> None:
+        self._gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _watch_silence(self) -> None:
+        if self._timer is None and self._keep_alive > 0 and not self._closed:
+            self._timer = asyncio.get_running_loop().create_task(self._comment())
+
+    def _close(self) -> None:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -82,7 +114,7 @@ class Response:
         if not self._started:
             self._started = True
             await self._channel.start(200, EVENT_STREAM)
-            self.watch_silence()
+            self._watch_silence()
         await self._channel.write(data)
 
     async def _comment(self) -> None:

@@ -14,6 +14,7 @@ from ...protocol.envelope import open_envelope
 from ...protocol.errors import HeaderMismatch, InvalidRequest, ProtocolError
 from ...protocol.headers import MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION
 from ...protocol.jsonrpc import Message, Notification, Request
+from ...server.dispatch import answer
 from ...server.exchange import Caller, Exchange, Nowhere
 from ...server.peer import from_envelope
 from ...server.server import MCPServer
@@ -43,9 +44,19 @@ async def serve(
     except ProtocolError as error:
         await refuse(channel, error, message.id)
         return
-    response = Response(channel, keep_alive)
+    response = Response(channel, keep_alive if caller.streams else 0)
     exchange = Exchange(server, message, peer, caller, response if caller.streams else _NOWHERE)
-    await _Answering(exchange, response, channel).run()
+    # Most calls are answered before the loop turns again, and need nobody to look after them.
+    waiting = asyncio.get_running_loop().call_soon(response.look_after)
+    try:
+        reply = await answer(exchange)
+    except asyncio.CancelledError:
+        if not response.was_abandoned():
+            raise
+        return
+    finally:
+        waiting.cancel()
+    await response.finish(reply)
 
 
 async def _serve_other(message: Message | list[Message | InvalidRequest], channel: Channel) -> None:
@@ -63,43 +74,3 @@ def _refuse_repeated(headers: Headers) -> None:
     repeated = _ROUTING & headers.repeated
     if repeated:
         raise HeaderMismatch(f"{', '.join(sorted(repeated))} was sent more than once.")
-
-
-class _Answering:
-    """An exchange while it is answered, and what happens when its client goes away meanwhile."""
-
-    __slots__ = ("_channel", "_exchange", "_gone", "_response", "_task")
-
-    def __init__(self, exchange: Exchange, response: Response, channel: Channel) -> None:
-        self._exchange = exchange
-        self._response = response
-        self._channel = channel
-        self._gone = False
-        self._task: asyncio.Task[None] | None = asyncio.current_task()
-
-    async def run(self) -> None:
-        # Most calls are answered before the loop turns again, and need neither watch nor timer.
-        waiting = asyncio.get_running_loop().call_soon(self._wait)
-        try:
-            reply = await self._exchange.server.answer(self._exchange)
-        except asyncio.CancelledError:
-            self._response.close()
-            if not self._gone or (self._task is not None and self._task.uncancel() > 0):
-                raise
-            return
-        finally:
-            waiting.cancel()
-        if self._gone:  # The function caught its cancellation and returned all the same.
-            self._response.close()
-            return
-        await self._response.finish(reply)
-
-    def _wait(self) -> None:
-        self._channel.on_disconnect(self._cancel)
-        if self._exchange.caller.streams:
-            self._response.watch_silence()
-
-    def _cancel(self) -> None:
-        self._gone = True
-        if self._task is not None:
-            self._task.cancel()

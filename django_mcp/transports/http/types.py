@@ -21,7 +21,7 @@ class Headers(dict[str, str]):
     __slots__ = ("repeated",)
 
     def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
-        super().__init__([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw])
+        super().__init__({name.decode("latin-1"): value.decode("latin-1") for name, value in raw})
         self.repeated: frozenset[str] = frozenset()
         if len(self) != len(raw):
             names = [name.decode("latin-1") for name, _ in raw]
