@@ -31,7 +31,7 @@ from django_mcp.routing import MCPRouter, mount
 from django_mcp.urls import mcp_view
 from tests.doors import AsgiDoor, Door, Reply, Request, WsgiDoor
 
-from . import requests
+from . import requests, spoiling, values
 from .server import build
 
 REQUESTS = int(os.environ.get("MCP_FUZZ_REQUESTS", "10000"))
@@ -101,6 +101,25 @@ class Target:
         """See that a good request is still answered."""
         good = Request(headers=requests.headers_of(GOOD), body=written(GOOD))
         assert self._run(good).result["structuredContent"] == "still here"
+
+    def break_off(self, request: Request, pieces: list[bytes]) -> None:
+        """Go away after these pieces of a body that has more: nothing is there to be answered."""
+        received = [{"type": "http.request", "body": each, "more_body": True} for each in pieces]
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return received.pop(0) if received else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        assert isinstance(self.door, AsgiDoor)
+        self._errors.records.clear()
+        answering = self.door.application(self.door.scope(request), receive, send)
+        self._runner.run(asyncio.wait_for(answering, PATIENCE))
+        assert not self._errors.records, self._errors.records[0]
+        assert not sent
+        self.check()
 
     def post(self, body: bytes, headers: list[tuple[str, str]]) -> Reply:
         return self.send(Request(headers=headers, body=body))
@@ -271,35 +290,35 @@ def test_every_odd_value_in_every_place(target: Target) -> None:
     step = max(2, 2 * 10_000 // REQUESTS)
     begin = 0 if target.kind == "bare" else 1
     target.looks_after = False
-    for message in islice(requests.every_odd_value(SEEDS), begin, None, step):
+    for message in islice(spoiling.every_odd_value(SEEDS), begin, None, step):
         target.answer(message)
     target.check()
 
 
 @aimed(("consumer", "bare"))
 @fuzz(0.15)
-@given(body=requests.bodies(SEEDS))
+@given(body=spoiling.bodies(SEEDS))
 def test_bytes(target: Target, body: bytes) -> None:
     target.post(body, requests.headers_of(GOOD))
 
 
 @aimed(("consumer", "bare"))
 @fuzz(0.12)
-@given(message=requests.envelopes())
+@given(message=spoiling.envelopes())
 def test_envelopes(target: Target, message: Any) -> None:
     target.answer(message)
 
 
 @aimed(("consumer", "bare"), ("consumer", "wrapped"))
 @fuzz(0.12)
-@given(message=requests.spoiled(SEEDS))
+@given(message=spoiling.spoiled(SEEDS))
 def test_messages(target: Target, message: Any) -> None:
     target.answer(message)
 
 
 @aimed(("consumer", "bare"), ("consumer", "wrapped"))
 @fuzz(0.08)
-@given(message=requests.shaken(SEEDS))
+@given(message=spoiling.shaken(SEEDS))
 def test_values(target: Target, message: Any) -> None:
     target.answer(message)
 
@@ -315,19 +334,19 @@ def test_answers(target: Target, data: st.DataObject, asking: Any) -> None:
     again["params"]["inputResponses"] = {
         key: requests.ANSWERS[key] for key in first["inputRequests"]
     }
-    target.answer(data.draw(requests.spoiled([again])))
+    target.answer(data.draw(spoiling.spoiled([again])))
 
 
 @aimed(("consumer", "bare"))
 @fuzz(0.10)
 @given(data=st.data(), message=st.sampled_from(SEEDS))
 def test_headers(target: Target, data: st.DataObject, message: Any) -> None:
-    target.post(written(message), data.draw(requests.headers(message)))
+    target.post(written(message), data.draw(spoiling.headers(message)))
 
 
 @aimed(("consumer", "bare"))
 @fuzz(0.05)
-@given(method=requests.http_methods, path=requests.paths, accept=requests.header_values)
+@given(method=spoiling.http_methods, path=spoiling.paths, accept=values.header_values)
 def test_paths(target: Target, method: str, path: str, accept: str) -> None:
     headers = [*requests.headers_of(GOOD), ("accept", accept)]
     target.send(Request(method=method, path=path, headers=headers, body=written(GOOD)))
@@ -335,10 +354,19 @@ def test_paths(target: Target, method: str, path: str, accept: str) -> None:
 
 @aimed(("pieces", "bare"))
 @fuzz(0.05)
-@given(data=st.data(), message=requests.spoiled(SEEDS))
+@given(data=st.data(), message=spoiling.spoiled(SEEDS))
 def test_pieces(target: Target, data: st.DataObject, message: Any) -> None:
     target.cuts = data.draw(st.lists(st.integers(0, len(written(message))), max_size=6))
     target.answer(message)
+
+
+@aimed(("consumer", "bare"), ("view", "bare"))
+@fuzz(0.01)
+@given(data=st.data(), message=spoiling.spoiled(SEEDS))
+def test_bodies_that_break_off(target: Target, data: st.DataObject, message: Any) -> None:
+    body = written(message)
+    pieces = [body[:end] for end in data.draw(st.lists(st.integers(0, len(body)), max_size=3))]
+    target.break_off(Request(headers=requests.headers_of(message)), pieces)
 
 
 @aimed(("view", "bare"), ("wsgi", "bare"))
@@ -346,13 +374,13 @@ def test_pieces(target: Target, data: st.DataObject, message: Any) -> None:
 @given(data=st.data())
 def test_views(target: Target, data: st.DataObject) -> None:
     how = data.draw(st.sampled_from(["messages", "bytes", "headers", "paths"]))
-    message = data.draw(requests.spoiled(SEEDS))
+    message = data.draw(spoiling.spoiled(SEEDS))
     request = Request(headers=requests.headers_of(message), body=written(message))
     if how == "bytes":
-        request = replace(request, body=data.draw(requests.bodies(SEEDS)))
+        request = replace(request, body=data.draw(spoiling.bodies(SEEDS)))
     elif how == "headers":
-        request = replace(request, headers=data.draw(requests.headers(message)))
+        request = replace(request, headers=data.draw(spoiling.headers(message)))
     elif how == "paths":
-        path, method = data.draw(requests.paths), data.draw(requests.http_methods)
+        path, method = data.draw(spoiling.paths), data.draw(spoiling.http_methods)
         request = replace(request, path=path, method=method)
     target.send(request)
