@@ -7,17 +7,16 @@ never looked at, so no page of another site can borrow a visitor's session.
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from . import conf
 from .server.access import ANONYMOUS, Principal
+from .server.signatures import is_async_callable
+from .server.threads import Workers
 from .transports.http.types import HttpRequest, Refused
 
 __all__ = ["HttpRequest", "Principal", "Refused", "anonymous", "authenticator"]
@@ -42,23 +41,21 @@ def not_configured(request: HttpRequest) -> Principal:
     raise Refused(403, "This endpoint has no authentication configured.")
 
 
-def authenticator(given: str | Callable[..., Any] | None) -> Callable[..., Any]:
-    """The callable to ask for each request: the given one, else the project's, else by DEBUG.
+def authenticator(
+    given: str | Callable[..., Any] | None, workers: Workers
+) -> Callable[[HttpRequest], Any]:
+    """What to call for each request: the one given, else the project's, else by DEBUG.
 
-    A sync callable runs in a thread, since it will look into the database; those of this module
-    have nothing to wait for.
+    It returns a principal, or an awaitable of one. A sync callable runs in a thread of `workers`
+    and an async one with a lane of theirs, since either will look into the database; those of this
+    module have nothing to wait for.
     """
     chosen = conf.get().authentication if given is None else given
     if chosen is None:
         return anonymous if settings.DEBUG else not_configured
-    return _prepared(conf.load(chosen))
-
-
-@cache
-def _prepared(function: Callable[..., Any]) -> Callable[..., Any]:
-    call = getattr(function, "__call__", function)  # noqa: B004 - to see an async __call__
-    if function is anonymous or inspect.iscoroutinefunction(function):
-        return function
-    if inspect.iscoroutinefunction(call):
-        return function
-    return sync_to_async(function)
+    function = conf.load(chosen)
+    if function is anonymous:
+        return anonymous
+    if is_async_callable(function):
+        return lambda request: workers.run_async(function, request)
+    return lambda request: workers.run_sync(function, request)

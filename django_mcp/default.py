@@ -17,7 +17,7 @@ from .backends.signing import DjangoSealer
 from .backends.threads import DjangoWorkers
 from .permissions import has_permission
 from .protocol import types
-from .server.calls import CallRecord
+from .server.calls import CallObserver
 from .server.server import CacheHint
 from .server.server import MCPServer as PlainServer
 from .signals import call_finished, send_call_finished
@@ -48,7 +48,7 @@ class MCPServer(PlainServer):
         super().__init__(name, **options)
         servers[name] = self
 
-    def call_observers(self) -> Sequence[Callable[[CallRecord], None]]:
+    def call_observers(self) -> Sequence[CallObserver]:
         """The receivers of `call_finished`, where there are any."""
         return (send_call_finished,) if call_finished.receivers else ()
 

@@ -29,7 +29,7 @@ def build_endpoint(
     options = conf.get()
     return Endpoint(
         server=server,
-        authenticate=authenticator(authenticate),
+        authenticate=authenticator(authenticate, server.workers),
         origin_of=origin_of,
         guard=Guard(
             host_of=host_of,

@@ -17,8 +17,8 @@ def has_permission(codename: str) -> AccessRule:
             '"library.change_book".'
         )
 
-    async def rule(principal: Principal) -> bool:
+    def rule(principal: Principal) -> bool:
         user = principal.user
-        return user is not None and bool(await user.ahas_perm(codename))
+        return user is not None and bool(user.has_perm(codename))
 
     return rule

@@ -6,10 +6,11 @@ from django.dispatch import Signal
 
 from .server.calls import CallRecord
 
-#: Sent after each answered request, with `record`, a CallRecord; the sender is the server's name.
+#: Sent with each answer, with `record`, a CallRecord; the sender is the server's name. Sync
+#: receivers run in a thread and async ones on the loop, before the answer goes out.
 call_finished = Signal()
 
 
-def send_call_finished(record: CallRecord) -> None:
-    """Hand `record` to the receivers of `call_finished`, in the event loop's thread."""
-    call_finished.send_robust(sender=record.server, record=record)
+async def send_call_finished(record: CallRecord) -> None:
+    """Hand `record` to the receivers of `call_finished`; Django logs what they raise."""
+    await call_finished.asend_robust(sender=record.server, record=record)

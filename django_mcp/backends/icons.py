@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from django.templatetags.static import static
 
 from ..server.registry import same_origin
+
+logger = logging.getLogger("django_mcp")
 
 PREFIX: Final = "static:"
 
@@ -18,5 +21,10 @@ def resolve_icon(src: str, origin: str | None) -> str | None:
     local pipe) such an icon is left out.
     """
     if src.startswith(PREFIX):
-        src = static(src.removeprefix(PREFIX))
+        try:
+            src = static(src.removeprefix(PREFIX))
+        except ValueError:
+            # A manifest without the file: a list without its icon is better than no list.
+            logger.exception("The icon %s is not among the static files", src)
+            return None
     return same_origin(src, origin)

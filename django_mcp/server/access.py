@@ -6,9 +6,12 @@ permission becomes a rule, of `django_mcp.permissions`. Here are only the two va
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from .threads import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +33,42 @@ class Principal:
 #: The party of an endpoint that was deliberately left open.
 ANONYMOUS: Final = Principal(id="anonymous")
 
-#: Decides whether a principal may see and use a component; may be async.
+#: Decides whether a principal may see and use a component. A sync rule runs in a thread, so it may
+#: ask the database; an async one runs on the loop.
 AccessRule = Callable[[Principal], bool | Awaitable[bool]]
 
 
-async def allows(rule: AccessRule | None, principal: Principal) -> bool:
-    """True where there is no rule, or the rule lets `principal` pass."""
-    if rule is None:
-        return True
-    verdict = rule(principal)
-    if isinstance(verdict, bool):
-        return verdict
-    return bool(await verdict)
+async def allowed(
+    rules: Sequence[AccessRule | None], principal: Principal, workers: Workers
+) -> list[bool]:
+    """Whether each of `rules` lets `principal` pass; None lets everybody.
+
+    All the sync rules together take one turn in a thread.
+    """
+    verdicts = [rule is None for rule in rules]
+    sync: list[int] = []
+    for index, rule in enumerate(rules):
+        if rule is None:
+            continue
+        if inspect.iscoroutinefunction(rule):
+            verdicts[index] = bool(await workers.run_async(rule, principal))
+        else:
+            sync.append(index)
+    if sync:
+        chosen = [rules[index] for index in sync]
+        for index, verdict in zip(
+            sync, await workers.run_sync(_ask, chosen, principal), strict=True
+        ):
+            verdicts[index] = verdict
+    return verdicts
+
+
+def _ask(rules: Sequence[AccessRule | None], principal: Principal) -> list[bool]:
+    verdicts = []
+    for rule in rules:
+        verdict = rule is None or rule(principal)
+        if not isinstance(verdict, bool):
+            # A truthy object is no consent: least of all a coroutine nobody awaited.
+            raise TypeError(f"The access rule {rule!r} returned {verdict!r}, not a bool.")
+        verdicts.append(verdict)
+    return verdicts

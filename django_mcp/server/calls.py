@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,11 @@ logger = logging.getLogger("django_mcp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
-    """One answered request. `outcome` is ok, tool_error, input_required, error or cancelled.
+    """One answered request.
 
-    `code` is the JSON-RPC error code of an outcome "error"; `seconds` is wall-clock time.
+    `outcome` is "ok"; "tool_error", a failure that the tool told of; "input_required"; "error", a
+    refusal with a JSON-RPC error; "internal_error", an exception nobody foresaw; or "cancelled".
+    `code` is the JSON-RPC error code where there is one; `seconds` is wall-clock time.
     """
 
     server: str
@@ -55,17 +58,23 @@ class CallRecord:
         )
 
 
-def report(exchange: Exchange, outcome: str, code: int | None, started: float) -> None:
-    """Log the call and hand its record to the server's observers, where anybody wants it.
+#: Is told of a finished call, before the answer is sent.
+CallObserver = Callable[[CallRecord], Awaitable[None]]
 
-    What an observer raises is logged and does the call no harm.
+
+def is_reported(exchange: Exchange) -> bool:
+    """True where anybody wants to know of finished calls."""
+    return call_logger.isEnabledFor(logging.INFO) or bool(exchange.server.call_observers())
+
+
+async def report(exchange: Exchange, outcome: str, code: int | None, started: float) -> None:
+    """Log the call and hand its record to the server's observers.
+
+    What an observer raises is logged and does the call no harm. Observers run as the functions of
+    the server do, so that their queries have a connection.
     """
-    observers = exchange.server.call_observers()
-    logged = call_logger.isEnabledFor(logging.INFO)
-    if not logged and not observers:
-        return
     record = CallRecord.of(exchange, outcome, code, started)
-    if logged:
+    if call_logger.isEnabledFor(logging.INFO):
         extra: dict[str, Any] = {f"mcp_{key}": value for key, value in asdict(record).items()}
         call_logger.info(
             "%s %s %s in %.1f ms",
@@ -75,9 +84,9 @@ def report(exchange: Exchange, outcome: str, code: int | None, started: float) -
             record.seconds * 1000,
             extra=extra,
         )
-    for observer in observers:
+    for observer in exchange.server.call_observers():
         try:
-            observer(record)
+            await exchange.server.workers.run_async(observer, record)
         except Exception:
             logger.exception("An observer of finished calls failed")
 

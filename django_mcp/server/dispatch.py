@@ -23,7 +23,7 @@ from ..protocol.errors import (
 )
 from ..protocol.types import CallToolResult, TextContent, WireModel
 from .asking import InputRequired, merge
-from .calls import printable, report
+from .calls import is_reported, printable, report
 from .context import Context
 from .errors import ClientCannotAnswer, NotFound, NotPermitted, ToolError
 from .exchange import Exchange
@@ -59,16 +59,19 @@ async def answer(exchange: Exchange) -> Reply:
         reply, outcome, code = _success(exchange, result)
     except asyncio.CancelledError as error:
         if _is_cancelled():
-            report(exchange, "cancelled", None, started)
+            if is_reported(exchange):
+                await report(exchange, "cancelled", None, started)
             raise
         reply, outcome, code = _failure(exchange, error)
     except InputRequired as required:
         reply, outcome, code = _asked(exchange, required)
     except BaseExceptionGroup as group:
         reply, outcome, code = _group(exchange, group)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # A tool that calls sys.exit(), as command lines do, must not end the server.
         reply, outcome, code = _failure(exchange, error)
-    report(exchange, outcome, code, started)
+    if is_reported(exchange):
+        await report(exchange, outcome, code, started)
     return reply
 
 
@@ -145,10 +148,14 @@ def _group(exchange: Exchange, group: BaseExceptionGroup[Any]) -> Outcome:
     cancelled, others = group.split(asyncio.CancelledError)
     if cancelled is not None and others is None and _is_cancelled():
         raise asyncio.CancelledError
-    fatal = group.subgroup((KeyboardInterrupt, SystemExit))
+    fatal = group.subgroup(KeyboardInterrupt)
     if fatal is not None:
         raise fatal
-    return _failure(exchange, group)
+    # One failure among tasks that were cancelled because of it is that failure.
+    only: BaseException = others or group
+    while isinstance(only, BaseExceptionGroup) and len(only.exceptions) == 1:
+        only = only.exceptions[0]
+    return _failure(exchange, only)
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[InputRequired]:
@@ -159,8 +166,11 @@ def _leaves(group: BaseExceptionGroup[Any]) -> list[InputRequired]:
 
 
 def _failure(exchange: Exchange, error: BaseException) -> Outcome:
-    if isinstance(error, ToolError) and exchange.request.method == "tools/call":
-        return _in_band(exchange, error.message)
+    if exchange.request.method == "tools/call":
+        if isinstance(error, ToolError):
+            return _in_band(exchange, error.message)
+        if isinstance(error, NotFound):
+            return _in_band(exchange, "Not found.")
     known = _known(exchange, error)
     if known is not None:
         return _error(exchange, known)
@@ -172,8 +182,11 @@ def _failure(exchange: Exchange, error: BaseException) -> Outcome:
         extra={"mcp_method": exchange.request.method, "mcp_target": exchange.target},
     )
     if exchange.request.method == "tools/call" and exchange.target:
-        return _in_band(exchange, f"Error executing tool {exchange.target}: internal error.")
-    return _error(exchange, InternalError())
+        text = f"Error executing tool {exchange.target}: internal error."
+        reply, _, _ = _in_band(exchange, text)
+        return reply, "internal_error", None
+    reply, _, code = _error(exchange, InternalError())
+    return reply, "internal_error", code
 
 
 def _known(exchange: Exchange, error: BaseException) -> ProtocolError | None:
@@ -184,8 +197,11 @@ def _known(exchange: Exchange, error: BaseException) -> ProtocolError | None:
         return MissingRequiredClientCapability(error.required)
     if isinstance(error, ToolError):
         return InternalError(error.message)
-    if isinstance(error, NotFound | NotPermitted):
+    if isinstance(error, NotPermitted):
         return unknown(exchange)
+    if isinstance(error, NotFound):
+        is_read = exchange.request.method == "resources/read"
+        return unknown(exchange) if is_read else InvalidParams("Not found.")
     return None
 
 

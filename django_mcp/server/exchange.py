@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..protocol.jsonrpc import Request
-from .access import ANONYMOUS, Principal
+from .access import ANONYMOUS, AccessRule, Principal, allowed
 from .asking import Asking, NotAskable, RoundTrip
 from .context import Context
 from .peer import Peer
@@ -93,6 +93,12 @@ class Exchange:
         if self._context is None:
             self._context = Context(self)
         return self._context
+
+    async def allows(self, rule: AccessRule | None) -> bool:
+        """True where the caller may use what `rule` guards."""
+        if rule is None:
+            return True
+        return (await allowed([rule], self.caller.principal, self.server.workers))[0]
 
     @property
     def asking(self) -> Asking:

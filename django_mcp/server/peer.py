@@ -40,15 +40,20 @@ class Peer(NamedTuple):
 
     @property
     def info(self) -> Implementation | None:
-        """Name and version as the client reports them; never a reason to trust it."""
-        if self.info_on_the_wire is None:
+        """Name and version as the client reports them; never a reason to trust it.
+
+        None where it reports none, or nothing that could be one.
+        """
+        try:
+            return codec.decode(Implementation, self.info_on_the_wire, self.revision)
+        except InvalidParams:
             return None
-        return codec.decode(Implementation, self.info_on_the_wire, self.revision)
 
     @property
     def capabilities(self) -> ClientCapabilities:
         """What the client declared that it can do."""
-        return codec.decode(ClientCapabilities, self.capabilities_on_the_wire, self.revision)
+        declared = self.capabilities_on_the_wire
+        return codec.decode(ClientCapabilities, declared, self.revision, at="capabilities")
 
     def wants_log(self, level: str) -> bool:
         """True where a log line of `level` may be sent."""

@@ -14,8 +14,9 @@ from ..protocol import codec, jsonrpc
 from ..protocol.revisions import Revision
 from ..protocol.types import Icon, WireModel
 from . import pagination
-from .access import AccessRule, Principal, allows
+from .access import AccessRule, Principal, allowed
 from .errors import RegistrationError
+from .threads import Workers
 
 Kind = Literal["tools", "resources", "resourceTemplates", "prompts"]
 #: Turns the `src` of an icon into one a client of this origin can fetch; None drops the icon.
@@ -100,16 +101,20 @@ class Collection(Generic[C]):
         """The member called `key`, whoever asks."""
         return self._members.get(key)
 
-    async def visible(self, principal: Principal) -> list[C]:
+    async def visible(self, principal: Principal, workers: Workers) -> list[C]:
         """The members `principal` may know of, in order."""
+        members = list(self._members.values())
         if not self._guarded:
-            return list(self._members.values())
-        return [m for m in self if m.rule is None or await allows(m.rule, principal)]
+            return members
+        verdicts = await allowed([member.rule for member in members], principal, workers)
+        return [member for member, verdict in zip(members, verdicts, strict=True) if verdict]
 
-    async def page(self, principal: Principal, cursor: str | None, size: int) -> Page[C]:
+    async def page(
+        self, principal: Principal, workers: Workers, cursor: str | None, size: int
+    ) -> Page[C]:
         """The page after `cursor` of what `principal` may know of; raises InvalidParams for a
         cursor that is not ours."""
-        members = await self.visible(principal)
+        members = await self.visible(principal, workers)
         keys = [member.key for member in members]
         begin = pagination.start(self.kind, cursor, keys)
         end = begin + size
@@ -129,7 +134,7 @@ class Collection(Generic[C]):
         if len(members) == len(self._members):
             return every
         index = {key: number for number, key in enumerate(self._members)}
-        return [every[index[member.key]] for member in members]
+        return [every[index[m.key]] for m in members if m.key in index]
 
     def _write(self, revision: Revision, origin: str | None) -> list[bytes]:
         if len(self._written) >= MAX_WRITTEN:

@@ -16,7 +16,7 @@ from ..protocol.methods import METHODS
 from ..protocol.revisions import V2026_07_28, Revision
 from .access import AccessRule
 from .broker import Broker, Change, InMemoryBroker
-from .calls import CallRecord
+from .calls import CallObserver
 from .completions import ArgumentCompletion
 from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
 from .dispatch import Handler, Middleware, Reply, answer
@@ -183,7 +183,7 @@ class MCPServer(Registration):
         """True where somebody suggests values."""
         return bool(self.completions) or self.any_completion is not None
 
-    def call_observers(self) -> Sequence[Callable[[CallRecord], None]]:
+    def call_observers(self) -> Sequence[CallObserver]:
         """Who wants to know of finished calls, beside the log."""
         return ()
 

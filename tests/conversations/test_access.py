@@ -368,3 +368,42 @@ async def test_a_permission_taken_away_is_gone_with_the_next_request(
 
     assert before.result == said("renamed")
     assert after.error["code"] == -32602
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["authentication", "rule"])
+async def test_authentications_and_rules_run_side_by_side(server: MCPServer, kind: str) -> None:
+    together = threading.Barrier(3)
+
+    def authenticate(request: Any) -> Principal:
+        if kind == "authentication":
+            together.wait(10)
+        return Principal(id="user:1")
+
+    def rule(principal: Principal) -> bool:
+        if kind == "rule":
+            together.wait(10)
+        return True
+
+    @server.tool(permission=rule)
+    async def used() -> str:
+        return "used"
+
+    door = consumer_of(server, authenticate=authenticate)
+    results = await asyncio.gather(*(door.tool("used") for _ in range(3)))
+    server.workers.close()
+
+    assert [result["content"][0]["text"] for result in results] == ["used"] * 3
+
+
+@pytest.mark.parametrize("verdict", [1, "yes", None, object()])
+async def test_a_verdict_that_is_merely_truthy_lets_nobody_in(
+    door: Door, server: MCPServer, verdict: Any
+) -> None:
+    @server.tool(permission=lambda principal: verdict)
+    async def hidden() -> str:
+        return "secret"
+
+    reply = await door.call("tools/call", {"name": "hidden"})
+
+    assert b"secret" not in reply.body

@@ -85,7 +85,7 @@ def record(**changed: Any) -> CallRecord:
     [
         ("tools/call", {"name": "greet"}, {}),
         ("tools/call", {"name": "lend"}, {"target": "lend", "outcome": "tool_error"}),
-        ("tools/call", {"name": "crash"}, {"target": "crash", "outcome": "tool_error"}),
+        ("tools/call", {"name": "crash"}, {"target": "crash", "outcome": "internal_error"}),
         ("tools/call", {"name": "ask"}, {"target": "ask", "outcome": "input_required"}),
         (
             "tools/call",

@@ -190,7 +190,21 @@ async def test_a_tool_error_elsewhere_is_an_error_with_its_text(
     assert (reply.status, reply.error) == (200, {"code": -32603, "message": "Closed today."})
 
 
-@pytest.mark.parametrize("error", [NotFound("secret"), NotPermitted("secret")])
+async def test_what_a_function_did_not_find_is_said_without_its_text(
+    door: Door, server: MCPServer
+) -> None:
+    async def find() -> str:
+        raise NotFound("secret")
+
+    server.add_tool(find)
+    server.add_prompt(find)
+
+    assert await door.tool("find") == failed("Not found.")
+    reply = await door.call("prompts/get", {"name": "find"})
+    assert (reply.status, reply.error) == (400, {"code": -32602, "message": "Not found."})
+
+
+@pytest.mark.parametrize("error", [NotPermitted("secret")])
 @pytest.mark.parametrize(
     ("method", "params", "message"),
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...protocol.errors import InvalidParams
 from ...protocol.types import CompleteRequestParams, CompleteResult, PromptReference
-from ..access import allows
 from ..completions import complete as find_values
 from ..components import Prompt, ResourceTemplate
 from ..dispatch import Result
@@ -21,6 +20,6 @@ async def complete(exchange: Exchange, params: CompleteRequestParams) -> Result:
     else:
         kind, exchange.target = "resource template", params.ref.uri
         member = exchange.server.resource_templates.find(exchange.target)
-    if member is None or not await allows(member.rule, exchange.caller.principal):
+    if member is None or not await exchange.allows(member.rule):
         raise InvalidParams(f"Unknown {kind}: {exchange.target}")
     return CompleteResult(completion=await find_values(exchange, params))

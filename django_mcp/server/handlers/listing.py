@@ -26,7 +26,8 @@ async def page(
     were written before.
     """
     server = exchange.server
-    found = await collection.page(exchange.caller.principal, cursor, server.page_size)
+    principal = exchange.caller.principal
+    found = await collection.page(principal, server.workers, cursor, server.page_size)
     hint = server.cache_hint(exchange.request.method, guarded=collection.guarded)
     options = {"next_cursor": found.next_cursor, "ttl_ms": hint.ttl_ms, "cache_scope": hint.scope}
     name = _attribute(collection.kind)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ...protocol.errors import InvalidParams
 from ...protocol.types import GetPromptRequestParams, ListPromptsResult, PaginatedRequestParams
-from ..access import allows
-from ..dispatch import Result
-from ..errors import InvalidArguments, NotFound
+from ..dispatch import Result, unknown
+from ..errors import InvalidArguments
 from ..exchange import Exchange
 from ..results import prompt_result
 from .listing import page
@@ -22,8 +21,8 @@ async def get(exchange: Exchange, params: GetPromptRequestParams) -> Result:
     fit, since a prompt's result has no place for an error."""
     exchange.target = params.name
     prompt = exchange.server.prompts.find(params.name)
-    if prompt is None or not await allows(prompt.rule, exchange.caller.principal):
-        raise NotFound(params.name)
+    if prompt is None or not await exchange.allows(prompt.rule):
+        raise unknown(exchange)
     given = params.arguments or {}
     exchange.may_ask(params.name, given, params.input_responses, params.request_state)
     try:

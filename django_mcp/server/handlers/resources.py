@@ -12,7 +12,6 @@ from ...protocol.types import (
     ReadResourceRequestParams,
     ReadResourceResult,
 )
-from ..access import allows
 from ..components import Callee
 from ..dispatch import Result
 from ..errors import InvalidArguments, NotFound
@@ -61,13 +60,13 @@ async def readable(exchange: Exchange, uri: str) -> bool:
 
 
 async def _find(exchange: Exchange, uri: str) -> tuple[Callee, dict[str, Any], str | None]:
-    server, principal = exchange.server, exchange.caller.principal
+    server = exchange.server
     resource = server.resources.find(uri)
-    if resource is not None and await allows(resource.rule, principal):
+    if resource is not None and await exchange.allows(resource.rule):
         return resource.callee, {}, resource.definition.mime_type
     for template in server.resource_templates:
         values = template.template.match(uri)
-        if values is None or not await allows(template.rule, principal):
+        if values is None or not await exchange.allows(template.rule):
             continue
         if any(_escapes(value) for value in values.values()):
             raise NotFound(uri)

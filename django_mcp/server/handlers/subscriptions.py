@@ -71,6 +71,9 @@ async def _acknowledge(
 async def _forward(exchange: Exchange, subscription: Subscription, mark: dict[str, Any]) -> None:
     try:
         async for change in subscription.changes():
+            # A right may have been taken away since the stream was opened.
+            if change.uri is not None and not await readable(exchange, change.uri):
+                continue
             method, params = notification(change)
             await exchange.outlet.send(method, {"_meta": mark, **params})
     except asyncio.CancelledError:

@@ -12,11 +12,10 @@ from ...protocol.types import (
     ListToolsResult,
     PaginatedRequestParams,
 )
-from ..access import allows
 from ..components import Tool
 from ..context import Context
-from ..dispatch import Encoded, Result
-from ..errors import NotFound, ToolError
+from ..dispatch import Encoded, Result, unknown
+from ..errors import ToolError
 from ..exchange import Exchange
 from ..outputs import Output
 from ..results import declared_data, tool_result
@@ -36,9 +35,9 @@ async def call(exchange: Exchange, params: CallToolRequestParams) -> Result:
     exchange.target = params.name
     tool = exchange.server.tools.find(params.name)
     if tool is None:
-        raise NotFound(params.name)
-    if tool.rule is not None and not await allows(tool.rule, exchange.caller.principal):
-        raise NotFound(params.name)
+        raise unknown(exchange)
+    if tool.rule is not None and not await exchange.allows(tool.rule):
+        raise unknown(exchange)
     given = params.arguments or {}
     if tool.param_headers:
         _check_headers(exchange, tool, given)

@@ -91,20 +91,27 @@ class AsgiChannel:
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         self.close()
         length = (b"content-length", b"%d" % len(body))
-        await self._send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, length]}
-        )
-        await self._send({"type": "http.response.body", "body": body})
+        headers = [*headers, length]
+        await self._emit({"type": "http.response.start", "status": status, "headers": headers})
+        await self._emit({"type": "http.response.body", "body": body})
 
     async def start(self, status: int, headers: ReplyHeaders) -> None:
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._emit({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        await self._emit({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self) -> None:
         self.close()
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._emit({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _emit(self, message: dict[str, Any]) -> None:
+        if self.connected:
+            try:
+                await self._send(message)
+            except OSError:
+                # What a server may raise once the client has gone (ASGI 2.4).
+                self.connected = False
 
     def close(self) -> None:
         """Stop watching the client."""
