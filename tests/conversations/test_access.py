@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 
 from django_mcp import Context, MCPServer, Principal
 from django_mcp.authentication import HttpRequest, Refused
-from tests.conversations.talk import by_name, listed, read, said
+from tests.conversations.talk import by_name, consumer_of, listed, read, said
 from tests.doors import Door, Reply, envelope
 
 KINDS = pytest.mark.parametrize("kind", ["consumer", "view", "wsgi"])
