@@ -6,6 +6,7 @@ components live is `registry`, how an exchange is answered `dispatch`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -33,6 +34,8 @@ from .subscriptions import Subscription
 from .threads import ThreadWorkers, Workers
 
 MAX_STAMPS: Final = 32
+#: Seconds that the streams of a server that ends have for their last message.
+LAST_WORDS: Final = 1.0
 
 _CACHEABLE: Final = tuple(row.name for row in METHODS if row.cacheable)
 
@@ -115,6 +118,7 @@ class MCPServer(Registration):
         self.handlers: Mapping[str, Handler] = HANDLERS
         self.revisions: tuple[Revision, ...] = (V2026_07_28,)
         self.subscriptions: set[Subscription] = set()
+        self.listening: set[asyncio.Task[Any]] = set()
         self.tools: Collection[Tool] = Collection("tools", self.notify_tools_changed)
         self.resources: Collection[Resource] = Collection(
             "resources", self.notify_resources_changed
@@ -155,6 +159,10 @@ class MCPServer(Registration):
         """End open subscriptions with a last message, and leave the lifespan."""
         for subscription in list(self.subscriptions):
             subscription.end()
+        if self.listening:
+            # A web server ends its loop as soon as this returns, and what is not written by then
+            # never will be.
+            await asyncio.wait(self.listening, timeout=LAST_WORDS)
         if self.lifespan is not None:
             await self.lifespan.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...protocol.envelope import SUBSCRIPTION_ID
 from ...protocol.errors import InternalError, InvalidParams, MethodNotFound
@@ -16,6 +16,9 @@ from ..dispatch import Result
 from ..exchange import Exchange
 from ..subscriptions import MAX_LISTENERS, MAX_RESOURCES, Subscription, notification
 from .resources import readable
+
+if TYPE_CHECKING:
+    from ..server import MCPServer
 
 
 async def listen(exchange: Exchange, params: SubscriptionsListenRequestParams) -> Result:
@@ -33,6 +36,7 @@ async def listen(exchange: Exchange, params: SubscriptionsListenRequestParams) -
     subscription = Subscription(wanted)
     close = subscription.open(server.broker)
     server.subscriptions.add(subscription)
+    _keep_track(server)
     mark = {SUBSCRIPTION_ID: exchange.request.id}
     try:
         await _acknowledge(exchange, wanted, mark)
@@ -41,6 +45,14 @@ async def listen(exchange: Exchange, params: SubscriptionsListenRequestParams) -
         server.subscriptions.discard(subscription)
         close()
     return SubscriptionsListenResult.model_validate({"_meta": mark})
+
+
+def _keep_track(server: MCPServer) -> None:
+    """Have the server know of the task until its response is written to the end."""
+    task = asyncio.current_task()
+    if task is not None:
+        server.listening.add(task)
+        task.add_done_callback(server.listening.discard)
 
 
 async def _honoured(exchange: Exchange, wanted: SubscriptionFilter) -> SubscriptionFilter:

@@ -103,7 +103,7 @@ async def sign(key: str) -> Any:
     return await signs.wait(key)
 
 
-def leave_sign(record: CallRecord, **kwargs: Any) -> None:
+async def leave_sign(record: CallRecord, **kwargs: Any) -> None:
     """Receiver of `call_finished`: the outcome of a call, for a client that has gone away."""
     signs.put(f"{record.client} {record.method} {record.request_id}", record.outcome)
 
