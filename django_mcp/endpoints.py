@@ -10,6 +10,7 @@ from django.http.request import split_domain_port, validate_host
 
 from . import conf
 from .authentication import authenticator
+from .backends.threads import DjangoWorkers
 from .server.server import MCPServer
 from .transports.http.endpoint import Endpoint
 from .transports.http.guard import Guard
@@ -27,9 +28,11 @@ def build_endpoint(
     `authenticate` stands in for DJANGO_MCP["AUTHENTICATION"] at this one endpoint.
     """
     options = conf.get()
+    # Threads of its own: tools that hold all of theirs must not keep everybody out.
+    workers = DjangoWorkers(options.max_threads)
     return Endpoint(
         server=server,
-        authenticate=authenticator(authenticate, server.workers),
+        authenticate=authenticator(authenticate, workers),
         origin_of=origin_of,
         guard=Guard(
             host_of=host_of,

@@ -16,45 +16,48 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import threading
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
 from django.db import connections, transaction
 
-from ..server.threads import MAX_THREADS, finished
+from ..server.threads import MAX_THREADS, Pools, finished
 from .connections import close_old_connections, close_stale_connections
-from .lanes import Lanes
+from .lanes import Lane, Lanes
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_lane: contextvars.ContextVar[Lane | None] = contextvars.ContextVar("django_mcp_lane", default=None)
 
 
 class DjangoWorkers:
     """Runs a server's functions with their database connections in order."""
 
     def __init__(self, max_threads: int = MAX_THREADS) -> None:
-        self._max_threads = max_threads
-        self._pool: ThreadPoolExecutor | None = None
+        self._pools = Pools(max_threads)
         self._lanes = Lanes(max_threads)
-        self._lock = threading.Lock()
 
     async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         call = functools.partial(finished, function, *args, **kwargs)
-        loop = asyncio.get_running_loop()
-        if _called_from_sync(loop):
+        if _called_from_sync(asyncio.get_running_loop()):
             return await sync_to_async(_in_transaction)(call)
-        context = contextvars.copy_context()
-        return await loop.run_in_executor(self._executor(), context.run, _with_connections, call)
+        return await self._pools.submit(functools.partial(_with_connections, call))
 
     async def run_async(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
+        outer = _lane.get()
+        if outer is not None and not outer.ended:
+            # A part of a call that runs already: its thread, and its transaction. To hold one
+            # thread while waiting for a second is how all of them come to wait for ever.
+            return await function(*args, **kwargs)
         # asgiref passes the lane over where sync code waits for this loop, as described above.
         lane = self._lanes.enter()
+        mark = _lane.set(lane)
         token = SyncToAsync.thread_sensitive_context.set(lane.context)
         try:
             if _atomic_aliases():
@@ -62,25 +65,13 @@ class DjangoWorkers:
             return await function(*args, **kwargs)
         finally:
             SyncToAsync.thread_sensitive_context.reset(token)
+            _lane.reset(mark)
             self._lanes.leave(lane)
 
     def close(self) -> None:
         """Let go of the threads; running functions end by themselves."""
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._pools.close()
         self._lanes.close()
-
-    def _executor(self) -> ThreadPoolExecutor:
-        pool = self._pool
-        if pool is None:
-            with self._lock:
-                pool = self._pool
-                if pool is None:
-                    pool = ThreadPoolExecutor(self._max_threads, thread_name_prefix="django_mcp")
-                    self._pool = pool
-        return pool
 
 
 def _called_from_sync(loop: asyncio.AbstractEventLoop) -> bool:
@@ -118,17 +109,32 @@ async def _async_in_transaction(
     aliases = _atomic_aliases()
     if not aliases:
         return await function(*args, **kwargs)
-    # Entered and left on the thread that the function's own queries run on.
+    # Entered and left on the thread that the function's own queries run on, and to the end each
+    # time: a transaction that was begun while its call was cancelled has to be left as well.
     stack = ExitStack()
-    await sync_to_async(_enter)(stack, aliases)
     error: BaseException | None = None
     try:
+        await _to_its_end(sync_to_async(_enter)(stack, aliases))
         return await function(*args, **kwargs)
     except BaseException as raised:
         error = raised
         raise
     finally:
-        await asyncio.shield(sync_to_async(_leave)(stack, error))
+        await _to_its_end(sync_to_async(_leave)(stack, error))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for `work`, which runs in a thread; a cancellation is raised once it is done."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
 
 
 def _enter(stack: ExitStack, aliases: list[str]) -> None:

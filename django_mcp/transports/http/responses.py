@@ -17,6 +17,8 @@ from .types import EVENT_STREAM, JSON, Channel, ReplyHeaders
 
 #: Seconds of silence after which a stream gets a comment, so that nobody on the way closes it.
 KEEP_ALIVE: Final = 15.0
+#: Seconds a client has to take what is written before it counts as gone.
+WRITE_TIMEOUT: Final = 30.0
 
 _JSON_ONLY: Final[ReplyHeaders] = [JSON]
 
@@ -111,11 +113,16 @@ class Response:
         if self._closed or not self._channel.connected:
             return
         self._wrote_at = asyncio.get_running_loop().time()
-        if not self._started:
-            self._started = True
-            await self._channel.start(200, EVENT_STREAM)
-            self._watch_silence()
-        await self._channel.write(data)
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                if not self._started:
+                    self._started = True
+                    await self._channel.start(200, EVENT_STREAM)
+                    self._watch_silence()
+                await self._channel.write(data)
+        except TimeoutError:
+            # A client that reads nothing for so long is gone, and must not hold a thread.
+            self._abandon()
 
     async def _comment(self) -> None:
         loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ An adapter translates its framework into these two and contains no rule of its o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
@@ -24,8 +25,8 @@ class Headers(dict[str, str]):
         super().__init__({name.decode("latin-1"): value.decode("latin-1") for name, value in raw})
         self.repeated: frozenset[str] = frozenset()
         if len(self) != len(raw):
-            names = [name.decode("latin-1") for name, _ in raw]
-            self.repeated = frozenset(name for name in names if names.count(name) > 1)
+            counts = Counter(name for name, _ in raw)
+            self.repeated = frozenset(n.decode("latin-1") for n, c in counts.items() if c > 1)
 
 
 class HttpRequest(NamedTuple):
