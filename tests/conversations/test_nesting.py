@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def narrow() -> MCPServer:
     """A server with two threads of each kind."""
-    return MCPServer("narrow", version="1.0", workers=DjangoWorkers(2))
+    return MCPServer("test", version="1.0", workers=DjangoWorkers(2))
 
 
 def text_of(result: Any) -> str:
