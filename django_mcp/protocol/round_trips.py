@@ -50,7 +50,18 @@ class RequestState:
 
 
 def call_fingerprint(
-    principal: str, server: str, method: str, target: str, arguments: Mapping[str, Any] | None
+    *,
+    principal: str,
+    server: str,
+    place: Mapping[str, Any],
+    method: str,
+    target: str,
+    arguments: Mapping[str, Any] | None,
 ) -> str:
-    """The fingerprint of a call: the same caller, server, method, target and arguments."""
-    return digest([principal, server, method, target, arguments or {}])
+    """The fingerprint of a call: the same caller, server, place, method, target and arguments.
+
+    `place` is what the URL of the endpoint said: at /orgs/blue/mcp a call is another one than at
+    /orgs/red/mcp.
+    """
+    where = {name: str(value) for name, value in place.items()}
+    return digest([principal, server, where, method, target, arguments or {}])

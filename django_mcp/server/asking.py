@@ -80,9 +80,10 @@ class RoundTrip:
     """Asks inside a result: the function runs again from the top when the answers have come.
 
     Source: 2026-07-28, basic/patterns/mrtr. The state that travels with the questions is bound to
-    the caller, the server, the method, the target and the arguments, and with it an answer counts
-    only for the question it was given to, letter by letter. Answers without any state are taken at
-    their word, as answers given in advance: they are the client's to give either way.
+    the caller, the server, what the endpoint's URL said, the method, the target and the arguments,
+    and with it an answer counts only for the question it was given to, letter by letter. Answers
+    without any state are taken at their word, as answers given in advance: they are the client's to
+    give either way.
     """
 
     def __init__(
@@ -187,11 +188,12 @@ class RoundTrip:
         if not self._call:
             exchange = self._exchange
             self._call = call_fingerprint(
-                exchange.caller.principal.id,
-                exchange.server.name,
-                exchange.request.method,
-                exchange.target,
-                self._arguments,
+                principal=exchange.caller.principal.id,
+                server=exchange.server.name,
+                place=exchange.caller.url_kwargs,
+                method=exchange.request.method,
+                target=exchange.target,
+                arguments=self._arguments,
             )
         return self._call
 

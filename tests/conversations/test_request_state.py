@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.conversations.talk import (
     consumer_of,
     said,
 )
-from tests.doors import Door
+from tests.doors import AsgiDoor, Door, Reply, Request
 
 REFUSED = {
     "code": -32602,
@@ -206,6 +207,26 @@ async def test_a_state_is_refused_by_another_server_of_the_project() -> None:
     dialogue.door = consumer_of(build("archive"))
 
     await refuses(dialogue)
+
+
+class At(AsgiDoor):
+    """A way in to the endpoint of one of several branches."""
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(branch, consumer_of(build(), "branches/<slug:branch>/mcp").application)
+
+    async def send(self, request: Request) -> Reply:
+        return await super().send(replace(request, path=f"/branches/{self.name}/mcp"))
+
+
+async def test_a_state_is_refused_at_another_url_of_the_same_server() -> None:
+    dialogue = calling(At("north"), "delete")
+    await dialogue.asked()
+
+    dialogue.door = At("south")
+    await refuses(dialogue)
+    dialogue.door = At("north")
+    assert await dialogue.ended(YES) == said("Done.")
 
 
 async def test_a_replica_under_the_same_name_accepts_a_state() -> None:
