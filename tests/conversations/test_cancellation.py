@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from django_mcp import Context, MCPServer
+from django_mcp.authentication import anonymous
 from django_mcp.backends.threads import DjangoWorkers
 from tests.conversations.database import Watched, awatched, awrite, disk, rows
 from tests.conversations.talk import Departing, consumer_of, said
@@ -110,6 +111,37 @@ async def test_prompts_and_resources_are_cancelled_too(
 
     assert steps.seen == ["cancelled", "put away"]
     assert client.sent == []
+
+
+@pytest.mark.parametrize("kind", ["consumer", "view"])
+async def test_a_call_that_lingers_when_its_client_has_gone_holds_nobody_up(
+    server: MCPServer, guarded: Any, settings: Any, kind: str
+) -> None:
+    settings.DJANGO_MCP = {"KEEP_ALIVE": 0.001}
+    door = guarded(anonymous, kind)
+    lingering, go_on = asyncio.Event(), asyncio.Event()
+
+    @server.tool
+    async def linger() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            lingering.set()
+            await go_on.wait()
+
+    @server.tool
+    async def quick():  # type: ignore[no-untyped-def]
+        return await asyncio.to_thread(lambda: "quick")
+
+    async with door.opened(call("linger")) as stream:
+        await stream.until(b":")
+        leaving = asyncio.ensure_future(stream.disconnect())
+        await lingering.wait()
+        # Long enough for a keep-alive to fall due, again and again.
+        for _ in range(20):
+            assert await door.tool("quick") == said("quick")
+        go_on.set()
+        await leaving
 
 
 async def test_a_call_that_does_not_mind_being_cancelled_is_answered_to_nobody(

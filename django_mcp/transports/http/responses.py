@@ -110,7 +110,7 @@ class Response:
             self._timer = None
 
     async def _write(self, data: bytes) -> None:
-        if self._closed or not self._channel.connected:
+        if self._closed or self._gone or not self.connected:
             return
         self._wrote_at = asyncio.get_running_loop().time()
         try:
@@ -127,7 +127,7 @@ class Response:
     async def _comment(self) -> None:
         loop = asyncio.get_running_loop()
         self._wrote_at = self._wrote_at or loop.time()
-        while True:
+        while self.connected and not (self._closed or self._gone):
             delay = self._wrote_at + self._keep_alive - loop.time()
             if delay > 0:
                 await asyncio.sleep(delay)
