@@ -25,8 +25,10 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent.parent
-#: Seconds a server may take to listen, or to end; and a client to be answered.
+#: Seconds a server may take to listen, or to end.
 PATIENCE: Final = 30.0
+#: Seconds a client waits for an answer.
+ANSWERED: Final = 10.0
 #: Seconds between two looks whether a server listens.
 PAUSE: Final = 0.05
 #: What no log of a server may have in it.
@@ -77,7 +79,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 @asynccontextmanager
 async def _transport(url: str) -> AsyncIterator[Any]:
     async with (
-        httpx2.AsyncClient(verify=_NO_TLS, timeout=PATIENCE) as http,
+        httpx2.AsyncClient(verify=_NO_TLS, timeout=ANSWERED) as http,
         streamable_http_client(url, http_client=http) as streams,
     ):
         yield streams
@@ -130,7 +132,7 @@ class Site:
 
     def client(self, path: str = "mcp", **options: Any) -> Client:
         """The official client, not yet connected."""
-        options.setdefault("read_timeout_seconds", PATIENCE)
+        options.setdefault("read_timeout_seconds", ANSWERED)
         return Client(_transport(self.url(path)), **options)
 
     def wait_until_it_listens(self) -> None:
