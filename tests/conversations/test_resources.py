@@ -265,6 +265,8 @@ async def test_a_variable_may_be_left_out_where_it_has_a_default(
         "..%5csettings.py",
         "%2fetc/passwd",
         "C:/secret",
+        "C:secret",
+        "c:",
         "a%00.txt",
         "a/..",
     ],
@@ -284,6 +286,34 @@ async def test_a_path_that_stays_inside_is_read(door: Door, server: MCPServer, p
         return path
 
     assert await reading(door, f"files://docs/{path}") == read(f"files://docs/{path}", path)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "/", "a//b", "a/../b", "..", "C:/x", "C:x", "%2fetc", "a/C:x", "a%00"]
+)
+async def test_a_list_of_segments_that_leads_out_is_not_found(
+    door: Door, server: MCPServer, path: str
+) -> None:
+    @server.resource("files://docs{/path*}")
+    async def docs(path: list[str]) -> str:
+        raise NotImplementedError
+
+    await missing(door, f"files://docs/{path}")
+
+
+@pytest.mark.parametrize(
+    ("path", "segments"),
+    [("a/b.txt", ["a", "b.txt"]), ("a/", ["a", ""]), ("Aa:b/...", ["Aa:b", "..."])],
+)
+async def test_a_list_of_segments_that_stays_inside_is_read(
+    door: Door, server: MCPServer, path: str, segments: list[str]
+) -> None:
+    @server.resource("files://docs{/path*}")
+    async def docs(path: list[str]) -> str:
+        assert path == segments
+        return "inside"
+
+    assert await reading(door, f"files://docs/{path}") == read(f"files://docs/{path}", "inside")
 
 
 @pytest.mark.parametrize("error", [NotFound("gone"), NotPermitted("not for you")])

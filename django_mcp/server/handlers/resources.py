@@ -20,7 +20,8 @@ from ..results import resource_result
 from .listing import page
 
 #: Values that would leave a directory they are joined to: a parent segment, a root, a drive, NUL.
-_ESCAPES: Final = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:[/\\]|\x00")
+#: "C:secret" has no slash, and yet Windows looks for it in whatever directory that drive is at.
+_ESCAPES: Final = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:|\x00")
 
 
 async def list_resources(exchange: Exchange, params: PaginatedRequestParams) -> Result:
@@ -83,4 +84,10 @@ def _escapes(value: object) -> bool:
         return _ESCAPES.search(value) is not None
     if isinstance(value, dict):
         return any(_escapes(item) for pair in value.items() for item in pair)
-    return isinstance(value, list | tuple) and any(_escapes(item) for item in value)
+    if not isinstance(value, list | tuple):
+        return False
+    # What was taken apart at its slashes will be put together again. An empty item begins a root
+    # there, except for the last, which says no more than that a slash came at the end.
+    if "" in value[:-1] or _escapes("/".join(str(item) for item in value)):
+        return True
+    return any(_escapes(item) for item in value)
