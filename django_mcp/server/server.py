@@ -33,6 +33,8 @@ from .request_state import EphemeralSealer, Sealer
 from .subscriptions import Subscription
 from .threads import ThreadWorkers, Workers
 
+Scope = Literal["public", "private"]
+
 MAX_STAMPS: Final = 32
 #: Seconds that the streams of a server that ends have for their last message.
 LAST_WORDS: Final = 1.0
@@ -44,11 +46,12 @@ _CACHEABLE: Final = tuple(row.name for row in METHODS if row.cacheable)
 class CacheHint:
     """How long a client may keep a result, in milliseconds, and who may share it.
 
-    With `scope=None` a result is "public" where every caller gets the same, else "private".
+    With `scope=None` a result is "public" where every caller gets the same, else "private". Where
+    a permission makes a difference between callers, "public" is not heeded.
     """
 
     ttl_ms: int = 0
-    scope: Literal["public", "private"] | None = None
+    scope: Scope | None = None
 
     def __post_init__(self) -> None:
         if self.ttl_ms < 0:
@@ -58,7 +61,7 @@ class CacheHint:
 @dataclass(frozen=True, slots=True)
 class _Hint:
     ttl_ms: int
-    scope: Literal["public", "private"]
+    scope: Scope
 
 
 class MCPServer(Registration):
@@ -195,11 +198,17 @@ class MCPServer(Registration):
         """Who wants to know of finished calls, beside the log."""
         return ()
 
-    def cache_hint(self, method: str, *, guarded: bool) -> _Hint:
-        """How long results of `method` keep; `guarded` where they differ between callers."""
-        hint = self._cache.get(method)
-        scope = (hint and hint.scope) or ("private" if guarded else "public")
-        return _Hint(hint.ttl_ms if hint else 0, scope)
+    def cache_hint(self, method: str, *, guarded: bool, default: Scope = "public") -> _Hint:
+        """How long results of `method` keep, and who may share them.
+
+        Nothing `guarded`, where callers may get different results, is ever public; who shares a
+        public result needs no right of their own (2026-07-28, server/utilities/caching). Without
+        a scope of the project's it is `default`, and private where middleware may tell callers
+        apart.
+        """
+        hint = self._cache.get(method) or CacheHint()
+        scope = hint.scope or ("private" if self.middleware else default)
+        return _Hint(hint.ttl_ms, "private" if guarded else scope)
 
     def stamp(self, wire: dict[str, Any], revision: Revision, origin: str | None) -> dict[str, Any]:
         """Add to a result what every result of `revision` says of this server, and return it."""

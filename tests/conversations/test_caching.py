@@ -73,10 +73,45 @@ async def test_a_list_is_public_again_when_what_was_guarded_is_gone(
 async def test_a_server_says_how_long_and_for_whom(method: str) -> None:
     hint = CacheHint(ttl_ms=60_000, scope="public")
     server = fill(MCPServer("test", cache={method: hint}))
-    guarded = fill(MCPServer("test", cache={method: hint}), permission=lambda principal: True)
 
     assert await hints(consumer_of(server), method) == (60_000, "public")
-    assert await hints(consumer_of(guarded), method) == (60_000, "public")
+
+
+@pytest.mark.parametrize("method", CACHEABLE)
+async def test_what_differs_between_callers_is_never_public(method: str) -> None:
+    hint = CacheHint(ttl_ms=60_000, scope="public")
+    server = fill(MCPServer("test", cache={method: hint}), permission=lambda principal: True)
+    expected = "public" if method == "server/discover" else "private"
+
+    assert await hints(consumer_of(server), method) == (60_000, expected)
+
+
+async def test_what_stands_where_something_is_hidden_from_others_is_never_public() -> None:
+    server = MCPServer("test", cache={"resources/read": CacheHint(scope="public")})
+    server.add_resource("x://one", "", permission=lambda principal: False)
+
+    @server.resource("x://{a}")
+    async def echo(a: str) -> str:
+        return a
+
+    door = consumer_of(server)
+    other = (await door.call("resources/read", {"uri": "x://two"})).result
+
+    assert await hints(door, "resources/read") == (0, "private")
+    assert other["cacheScope"] == "public"
+
+
+@pytest.mark.parametrize("method", CACHEABLE)
+async def test_what_middleware_may_change_is_private_unless_the_server_says_so(method: str) -> None:
+    async def hide(ctx: Context, call_next: Any) -> Any:
+        return await call_next(ctx)
+
+    hint = CacheHint(scope="public")
+    quiet = fill(MCPServer("test", middleware=[hide]))
+    plain = fill(MCPServer("test", middleware=[hide], cache={method: hint}))
+
+    assert await hints(consumer_of(quiet), method) == (0, "private")
+    assert await hints(consumer_of(plain), method) == (0, "public")
 
 
 async def test_a_hint_without_a_scope_leaves_it_to_the_server() -> None:

@@ -120,16 +120,16 @@ async def test_middleware_gets_lists_as_values_it_can_change() -> None:
         return result
 
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
-    expected = listed(tools=[{"name": "lend", "inputSchema": schema}])
+    expected = listed("private", tools=[{"name": "lend", "inputSchema": schema}])
 
     assert (await build(middleware).call("tools/list")).result == {**expected, "ttlMs": 5000}
 
 
-async def test_a_list_is_the_same_with_and_without_middleware() -> None:
+async def test_but_for_who_may_share_it_a_list_is_the_same_with_and_without_middleware() -> None:
     plain = (await build().call("tools/list")).result
     wrapped = (await build(noting("a")).call("tools/list")).result
 
-    assert wrapped == plain
+    assert wrapped == {**plain, "cacheScope": "private"}
     assert len(plain["tools"]) == 4
 
 
@@ -231,6 +231,6 @@ async def test_middleware_of_the_default_server_stands_in_the_settings(settings:
 
     assert steps == ["from the settings"]
     assert result == {
-        **complete(tools=[], ttlMs=0, cacheScope="public"),
+        **complete(tools=[], ttlMs=0, cacheScope="private"),
         "_meta": {META + "serverInfo": {"name": "project", "version": ""}},
     }

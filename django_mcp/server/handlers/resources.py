@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...protocol.types import (
     ListResourcesResult,
@@ -38,17 +38,15 @@ async def list_templates(exchange: Exchange, params: PaginatedRequestParams) -> 
 async def read(exchange: Exchange, params: ReadResourceRequestParams) -> Result:
     """2026-07-28, server/resources#reading-resources."""
     exchange.may_ask(params.uri, None, params.input_responses, params.request_state)
-    result = await contents(exchange, params.uri)
-    hint = exchange.server.cache_hint("resources/read", guarded=True)
+    found = await _find(exchange, params.uri)
+    result = await _contents(exchange, params.uri, found)
+    hint = exchange.server.cache_hint("resources/read", guarded=found.guarded, default="private")
     return result.model_copy(update={"ttl_ms": hint.ttl_ms, "cache_scope": hint.scope})
 
 
 async def contents(exchange: Exchange, uri: str) -> ReadResourceResult:
     """What stands under `uri`; raises NotFound for what is unknown, hidden or out of bounds."""
-    callee, kwargs, mime_type = await _find(exchange, uri)
-    context = exchange.context if callee.context is not None else None
-    value = await callee.call(exchange.server.workers, context, kwargs)
-    return resource_result(value, uri, mime_type)
+    return await _contents(exchange, uri, await _find(exchange, uri))
 
 
 async def readable(exchange: Exchange, uri: str) -> bool:
@@ -60,14 +58,35 @@ async def readable(exchange: Exchange, uri: str) -> bool:
     return True
 
 
-async def _find(exchange: Exchange, uri: str) -> tuple[Callee, dict[str, Any], str | None]:
+class _Found(NamedTuple):
+    """What answers for a URI; `guarded` where another caller might find something else there."""
+
+    callee: Callee
+    kwargs: dict[str, Any]
+    mime_type: str | None
+    guarded: bool
+
+
+async def _contents(exchange: Exchange, uri: str, found: _Found) -> ReadResourceResult:
+    context = exchange.context if found.callee.context is not None else None
+    value = await found.callee.call(exchange.server.workers, context, found.kwargs)
+    return resource_result(value, uri, found.mime_type)
+
+
+async def _find(exchange: Exchange, uri: str) -> _Found:
     server = exchange.server
+    guarded = False
     resource = server.resources.find(uri)
-    if resource is not None and await exchange.allows(resource.rule):
-        return resource.callee, {}, resource.definition.mime_type
+    if resource is not None:
+        guarded = resource.rule is not None
+        if await exchange.allows(resource.rule):
+            return _Found(resource.callee, {}, resource.definition.mime_type, guarded)
     for template in server.resource_templates:
         values = template.template.match(uri)
-        if values is None or not await exchange.allows(template.rule):
+        if values is None:
+            continue
+        guarded = guarded or template.rule is not None
+        if not await exchange.allows(template.rule):
             continue
         if any(_escapes(value) for value in values.values()):
             raise NotFound(uri)
@@ -75,7 +94,7 @@ async def _find(exchange: Exchange, uri: str) -> tuple[Callee, dict[str, Any], s
             kwargs = template.arguments.validate(dict(values))
         except InvalidArguments:
             continue  # "{year}" is an int: "/books/new" is somebody else's URI, or nobody's.
-        return template.callee, kwargs, template.definition.mime_type
+        return _Found(template.callee, kwargs, template.definition.mime_type, guarded)
     raise NotFound(uri)
 
 
