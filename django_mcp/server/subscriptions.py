@@ -16,8 +16,13 @@ from .broker import Broker, Change
 
 #: Open streams of one server in one process.
 MAX_LISTENERS: Final = 1024
-#: Resources one stream may follow.
+#: Those of them that one principal may have.
+MAX_OF_ONE: Final = 100
+#: Those that callers without a name may have together, which leaves some for those with one.
+MAX_OF_ANONYMOUS: Final = 768
+#: Resources one stream may follow, and how long their URIs may be.
 MAX_RESOURCES: Final = 1000
+MAX_URI: Final = 2048
 
 _NOTIFICATIONS: Final = {
     "tools": "notifications/tools/list_changed",
@@ -34,18 +39,31 @@ def notification(change: Change) -> tuple[str, dict[str, Any]]:
 
 
 class Subscription:
-    """The changes one stream asked for, from the moment it is opened until it is closed."""
+    """The changes one stream asked for, from the moment it is opened until it is closed.
 
-    def __init__(self, wanted: SubscriptionFilter) -> None:
-        self._wanted = wanted
-        self._resources = frozenset(wanted.resource_subscriptions or ())
+    `owner` is the id of the principal whose stream it is.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self._wanted = SubscriptionFilter()
+        self._resources: frozenset[str] = frozenset()
         self._pending: dict[Change, None] = {}
         self._wake = asyncio.Event()
         self._ended = False
+        self._stop: Callable[[], None] | None = None
 
-    def open(self, broker: Broker) -> Callable[[], None]:
-        """Start listening; call the result to stop."""
-        return broker.subscribe(self._hear)
+    def open(self, broker: Broker, wanted: SubscriptionFilter) -> None:
+        """Start listening to what is `wanted`."""
+        self._wanted = wanted
+        self._resources = frozenset(wanted.resource_subscriptions or ())
+        self._stop = broker.subscribe(self._hear)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
 
     def end(self) -> None:
         """Let the iteration finish once what is pending has been sent."""

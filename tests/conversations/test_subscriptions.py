@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from django_mcp import Context, MCPServer
 from django_mcp.authentication import anonymous
+from django_mcp.server import subscriptions as limits
 from django_mcp.server.handlers import subscriptions as handler
 from tests.conversations.talk import STAMP, by_name
 from tests.doors import META, Stream, envelope
@@ -370,3 +372,101 @@ async def test_one_stream_follows_only_so_many_resources(
     assert (reply.status, reply.error["code"]) == (400, -32602)
     async with listening(streaming, resourceSubscriptions=three[:2]) as stream:
         assert await stream.message() == acknowledged(resourceSubscriptions=three[:2])
+
+
+async def test_a_server_that_is_full_does_not_look_at_what_is_wanted(
+    streaming: Any, server: MCPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    @server.resource("secret://{a}", permission=lambda principal: bool(asked.append("asked")))
+    async def secret(a: str) -> str:
+        raise NotImplementedError
+
+    monkeypatch.setattr(handler, "MAX_LISTENERS", 0)
+    wanted = {"resourceSubscriptions": ["secret://1", "x" * 5000]}
+    reply = await streaming.call("subscriptions/listen", {"notifications": wanted})
+
+    assert "as many subscriptions" in reply.error["message"]
+    assert asked == []
+
+
+@pytest.mark.parametrize("kind", ["consumer", "view"])
+async def test_one_caller_has_only_so_many_streams(
+    guarded: Any, server: MCPServer, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(handler, "MAX_OF_ONE", 1)
+    door = guarded(by_name, kind)
+    ada, bob = {"x_caller": "ada"}, {"x_caller": "bob"}
+    async with listening(door, headers=ada) as stream:
+        await stream.message()
+
+        message = envelope("subscriptions/listen", {"notifications": {}})
+        reply = await door.post(message, **ada)
+        assert (reply.status, reply.error["code"]) == (400, -32600)
+        assert "close one first" in reply.error["message"]
+        async with listening(door, headers=bob) as another:
+            assert await another.message() == acknowledged()
+        await stream.disconnect()
+    async with listening(door, headers=ada) as stream:
+        assert await stream.message() == acknowledged()
+
+
+async def test_callers_without_a_name_have_more_streams_but_not_all(
+    streaming: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "MAX_OF_ONE", 0)
+    monkeypatch.setattr(handler, "MAX_OF_ANONYMOUS", 1)
+    async with listening(streaming) as stream:
+        assert await stream.message() == acknowledged()
+
+        reply = await streaming.call("subscriptions/listen", {"notifications": {}})
+
+        assert (reply.status, reply.error["code"]) == (400, -32600)
+    assert limits.MAX_OF_ONE < limits.MAX_OF_ANONYMOUS < limits.MAX_LISTENERS
+
+
+async def test_a_request_that_is_refused_takes_nobodys_place(
+    streaming: Any, server: MCPServer
+) -> None:
+    wanted = {"resourceSubscriptions": ["x" * 2049]}
+    await streaming.call("subscriptions/listen", {"notifications": wanted})
+
+    assert len(server.subscriptions) == 0
+
+
+@pytest.mark.parametrize(("length", "status"), [(2048, 200), (2049, 400)])
+async def test_a_uri_that_is_followed_is_only_so_long(
+    streaming: Any, server: MCPServer, length: int, status: int
+) -> None:
+    uri = "library://books/1".ljust(length, "0")
+    message = envelope("subscriptions/listen", {"notifications": {"resourceSubscriptions": [uri]}})
+    async with streaming.opened(message) as stream:
+        answer = await stream.message() if status == 200 else json.loads(await stream.rest())
+
+    assert stream.status == status
+    assert status == 200 or answer["error"]["code"] == -32602
+
+
+async def test_others_get_their_turn_while_many_resources_are_looked_at(
+    streaming: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, turns, seen = asyncio.get_running_loop(), 0, []
+
+    def turn() -> None:
+        nonlocal turns, turning
+        turns += 1
+        turning = loop.call_soon(turn)
+
+    async def readable(exchange: Any, uri: str) -> bool:
+        seen.append(turns)
+        return True
+
+    monkeypatch.setattr(handler, "readable", readable)
+    turning = loop.call_soon(turn)
+    async with listening(streaming, resourceSubscriptions=[f"x://{n}" for n in range(100)]) as new:
+        await new.message()
+    turning.cancel()
+
+    assert len(seen) == 100
+    assert max(seen.count(turn) for turn in seen) <= 20

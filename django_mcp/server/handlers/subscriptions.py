@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...protocol.envelope import SUBSCRIPTION_ID
-from ...protocol.errors import InternalError, InvalidParams, MethodNotFound
+from ...protocol.errors import InternalError, InvalidParams, InvalidRequest, MethodNotFound
 from ...protocol.types import (
     SubscriptionFilter,
     SubscriptionsListenRequestParams,
     SubscriptionsListenResult,
 )
+from ..access import ANONYMOUS
 from ..dispatch import Result
 from ..exchange import Exchange
-from ..subscriptions import MAX_LISTENERS, MAX_RESOURCES, Subscription, notification
+from ..subscriptions import (
+    MAX_LISTENERS,
+    MAX_OF_ANONYMOUS,
+    MAX_OF_ONE,
+    MAX_RESOURCES,
+    MAX_URI,
+    Subscription,
+    notification,
+)
 from .resources import readable
 
 if TYPE_CHECKING:
     from ..server import MCPServer
+
+#: URIs that are matched before the loop may turn to somebody else.
+_AT_ONCE: Final = 20
 
 
 async def listen(exchange: Exchange, params: SubscriptionsListenRequestParams) -> Result:
@@ -30,21 +42,36 @@ async def listen(exchange: Exchange, params: SubscriptionsListenRequestParams) -
     server = exchange.server
     if not exchange.caller.streams:
         raise MethodNotFound(exchange.request.method)
-    wanted = await _honoured(exchange, params.notifications)
-    if len(server.subscriptions) >= MAX_LISTENERS:
-        raise InternalError("This server has as many subscriptions open as it can serve.")
-    subscription = Subscription(wanted)
-    close = subscription.open(server.broker)
+    subscription = _admitted(exchange)
     server.subscriptions.add(subscription)
     _keep_track(server)
     mark = {SUBSCRIPTION_ID: exchange.request.id}
     try:
+        wanted = await _honoured(exchange, params.notifications)
+        subscription.open(server.broker, wanted)
         await _acknowledge(exchange, wanted, mark)
         await _forward(exchange, subscription, mark)
     finally:
         server.subscriptions.discard(subscription)
-        close()
+        subscription.close()
     return SubscriptionsListenResult.model_validate({"_meta": mark})
+
+
+def _admitted(exchange: Exchange) -> Subscription:
+    """A subscription for the caller, who is refused where there are too many already.
+
+    Asked before anything else, since looking at what a client wants to follow is what costs.
+    """
+    subscriptions, owner = exchange.server.subscriptions, exchange.caller.principal.id
+    if len(subscriptions) >= MAX_LISTENERS:
+        raise InternalError("This server has as many subscriptions open as it can serve.")
+    limit = MAX_OF_ANONYMOUS if owner == ANONYMOUS.id else MAX_OF_ONE
+    if sum(other.owner == owner for other in subscriptions) >= limit:
+        raise InvalidRequest(
+            f"There are {limit} subscriptions open for this caller, and no more are allowed: close "
+            "one first, or follow everything in one."
+        )
+    return Subscription(owner)
 
 
 def _keep_track(server: MCPServer) -> None:
@@ -63,7 +90,18 @@ async def _honoured(exchange: Exchange, wanted: SubscriptionFilter) -> Subscript
             f"params.notifications.resourceSubscriptions names {len(uris)} resources; one "
             f"subscription may follow {MAX_RESOURCES}."
         )
-    resources = [uri for uri in uris if await readable(exchange, uri)]
+    for uri in uris:
+        if len(uri) > MAX_URI:
+            raise InvalidParams(
+                f"params.notifications.resourceSubscriptions has a URI of {len(uri)} characters; "
+                f"{MAX_URI} are allowed."
+            )
+    resources = []
+    for count, uri in enumerate(uris):
+        if count % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+        if await readable(exchange, uri):
+            resources.append(uri)
     return SubscriptionFilter(
         tools_list_changed=wanted.tools_list_changed or None,
         prompts_list_changed=wanted.prompts_list_changed or None,
