@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shlex
 from typing import Any
 
 import pytest
 
 from django_mcp import MCPServer
+from tests.conversations.talk import consumer_of
 from tests.doors import META, VERSION, Door, Request, envelope, headers_for
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -111,6 +114,31 @@ async def test_a_browser_gets_a_page_that_says_how_to_connect(door: Door) -> Non
     page = reply.body.decode()
     assert "http://testserver/mcp" in page
     assert "claude mcp add" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "words"),
+    [
+        ("test", "/mcp", ["test", "http://testserver/mcp"]),
+        ("test", "/$(id)`id`;id", ["test", "http://testserver/%24%28id%29%60id%60%3Bid"]),
+        ("test", "/a b'id", ["test", "http://testserver/a%20b%27id"]),
+        ("test", "/büro", ["test", "http://testserver/b%C3%BCro"]),
+        ("test;id", "/mcp", ["test;id", "http://testserver/mcp"]),
+        ("it's $(id)", "/mcp", ["it's $(id)", "http://testserver/mcp"]),
+    ],
+)
+async def test_what_is_pasted_into_a_terminal_runs_one_command(
+    name: str, path: str, words: list[str]
+) -> None:
+    door = consumer_of(MCPServer(name), "<path:anywhere>")
+    headers = [("host", "testserver"), ("accept", "text/html")]
+    # As a server hands it on: decoded.
+    page = (await door.send(Request(method="GET", path=path, headers=headers))).body.decode()
+
+    line = html.unescape(page.partition("<pre>claude ")[2].partition("</pre>")[0])
+    read = shlex.shlex(line, posix=True, punctuation_chars=True)
+    read.whitespace_split = True
+    assert list(read) == ["mcp", "add", "--transport", "http", *words]
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])

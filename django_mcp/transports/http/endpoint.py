@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from ...protocol import jsonrpc
 from ...protocol.errors import InternalError, InvalidRequest, ProtocolError
@@ -87,7 +88,7 @@ class Endpoint:
 
     async def _not_post(self, request: HttpRequest, channel: Channel) -> None:
         if request.method == "GET" and accepts(request.headers.get("accept", ""), "text/html"):
-            url = self.origin_of(request) + request.path
+            url = self.origin_of(request) + quote(request.path, safe="/", errors="replace")
             await channel.reply(200, landing.HEADERS, landing.page(self.server, url))
             return
         raise NotPost(f"{request.method} is not served here: POST a JSON-RPC message.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any, NamedTuple
 
 
@@ -18,8 +19,10 @@ def snippets(name: str, url: str) -> list[Snippet]:
     """The snippets for the server called `name` at `url`."""
     # Claude Desktop starts a program for each server, and this one passes everything on to a URL.
     bridge = {"command": "npx", "args": ["-y", "mcp-remote", url]}
+    # What is pasted into a terminal is run, and whoever made the link chose a part of the URL.
+    line = shlex.join(["claude", "mcp", "add", "--transport", "http", name, url])
     return [
-        Snippet("Claude Code", "In a terminal", f"claude mcp add --transport http {name} {url}"),
+        Snippet("Claude Code", "In a terminal", line),
         Snippet(
             "Claude Desktop",
             "In claude_desktop_config.json (Settings, Developer, Edit Config)",
