@@ -52,6 +52,8 @@ class Kind:
     prefix: str
     streams: bool = True
     strips: bool = False
+    settings: str = "tests.interop.site.settings"
+    directory: Path = REPOSITORY
 
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -71,6 +73,12 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             command="tests.interop.site.wsgi --host {host} --port {port}",
             prefix="--prefix {prefix}",
             streams=False,
+        ),
+        "example": Kind(
+            command=f"{_DAPHNE} config.asgi:application",
+            prefix="--root-path {prefix}",
+            settings="config.settings",
+            directory=REPOSITORY / "example_project",
         ),
     }
 )
@@ -106,8 +114,13 @@ class Site:
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-W", "default", "-m", *arguments],
-                cwd=REPOSITORY,
-                env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.interop.site.settings"},
+                cwd=self.kind.directory,
+                env={
+                    **os.environ,
+                    "DJANGO_SETTINGS_MODULE": self.kind.settings,
+                    "PYTHONPATH": str(REPOSITORY),
+                    "DATABASE_PATH": str(log.with_name("example.sqlite3")),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

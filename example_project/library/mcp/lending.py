@@ -13,7 +13,6 @@ from django.core.exceptions import ValidationError
 from pydantic import BaseModel, Field
 
 from django_mcp import ClientCannotAnswer, Context, ToolError, questions, tool
-from django_mcp.types import CreateMessageResult, TextContent
 
 from ..models import Book, Loan, Reader
 from .tools import get_book
@@ -87,7 +86,7 @@ async def introduce_book(ctx: Context, book_id: int) -> str:
         )
     except ClientCannotAnswer:
         return book.summary or f"A book about {', '.join(book.subjects)}."
-    return text_of(result)
+    return result.text
 
 
 # Several questions at once, so that the user and the model can answer side by side.
@@ -109,10 +108,4 @@ async def plan_reading_evening(ctx: Context, book_id: int) -> str:
     evening = answers["evening"]
     if not evening.accepted:
         return "No evening, then."
-    return f"{evening.data.day}, {evening.data.guests} guests: {text_of(answers['invitation'])}"
-
-
-def text_of(result: CreateMessageResult) -> str:
-    """The text in what a model said, which may have other parts too."""
-    parts = result.content if isinstance(result.content, list) else [result.content]
-    return "\n".join(part.text for part in parts if isinstance(part, TextContent))
+    return f"{evening.data.day}, {evening.data.guests} guests: {answers['invitation'].text}"

@@ -1,0 +1,168 @@
+"""The example project as a newcomer meets it: served by daphne, driven by the official client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mcp_types as types
+import pytest
+from mcp import Client
+
+from .servers import KINDS, REPOSITORY, Servers, Site
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The library with its books, on a database of its own."""
+    logs = tmp_path_factory.mktemp("example")
+    kind = KINDS["example"]
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": kind.settings,
+        "PYTHONPATH": str(REPOSITORY),
+        "DATABASE_PATH": str(logs / "example.sqlite3"),
+    }
+    for command in (["migrate", "--verbosity", "0"], ["load_library"]):
+        manage = [sys.executable, "manage.py", *command]
+        subprocess.run(manage, cwd=kind.directory, env=environment, check=True, timeout=120)
+    servers = Servers(Path(logs))
+    yield servers.get("example")
+    servers.end()
+
+
+def client(library: Site, **options: Any) -> Client:
+    return library.client(mode="auto", **options)
+
+
+async def call(connected: Client, name: str, **arguments: Any) -> Any:
+    result = await connected.call_tool(name, arguments)
+    assert not result.is_error, result.content
+    return result
+
+
+async def a_book(connected: Client, title: str) -> int:
+    found = await call(connected, "search_books", words=title, only_on_shelf=True)
+    number: int = found.structured_content["books"][0]["id"]
+    return number
+
+
+async def test_everything_is_listed(library: Site) -> None:
+    async with client(library) as connected:
+        assert connected.protocol_version == "2026-07-28"
+        assert connected.server_info.title == "The Library"
+        tools = {tool.name: tool for tool in (await connected.list_tools()).tools}
+        assert {"search_books", "return_book", "show_cover"} <= tools.keys()
+        assert "find_readers" not in tools
+        assert tools["return_book"].annotations.destructive_hint is True
+        icons = [icon.src for tool in tools.values() for icon in tool.icons or ()]
+        assert icons
+        assert all(src.startswith(f"http://127.0.0.1:{library.port}/static/") for src in icons)
+        resources = {str(found.uri) for found in (await connected.list_resources()).resources}
+        assert "library://opening-hours" in resources
+        templates = (await connected.list_resource_templates()).resource_templates
+        assert "library://books/{book_id}" in {found.uri_template for found in templates}
+        assert {found.name for found in (await connected.list_prompts()).prompts} == {
+            "recommend",
+            "discuss",
+        }
+
+
+async def test_tools_answer_with_data_with_pictures_and_with_reasons(library: Site) -> None:
+    async with client(library) as connected:
+        number = await a_book(connected, "Frankenstein")
+        book = await call(connected, "get_book", book_id=number)
+        assert book.structured_content["author"].startswith("Mary Shelley")
+        assert (await call(connected, "show_cover", book_id=number)).content[0].type == "image"
+        slip = await call(connected, "loan_slip", book_id=number)
+        assert {block.type for block in slip.content} == {"text", "resource", "resource_link"}
+        decades = await call(connected, "count_by_decade", **{"from": 1810, "to": 1819})
+        assert decades.structured_content["1810s"] > 0
+        wrong = await connected.call_tool("count_by_decade", {})
+        assert wrong.is_error
+        unknown = await connected.call_tool("lend_book", {"book_id": 0, "card_number": 1})
+        assert unknown.content[0].text == "There is no book 0."
+
+
+async def test_resources_prompts_and_completions(library: Site) -> None:
+    async with client(library) as connected:
+        number = await a_book(connected, "Moby-Dick")
+        read = await connected.read_resource(f"library://books/{number}")
+        assert "Melville" in read.contents[0].text
+        cover = await connected.read_resource(f"library://books/{number}/cover")
+        assert cover.contents[0].mime_type == "image/png"
+        prompt = await connected.get_prompt("recommend", {"subject": "sea stories"})
+        assert "sea stories" in prompt.messages[0].content.text
+        named = types.PromptReference(type="ref/prompt", name="discuss")
+        authors = await connected.complete(named, {"name": "author", "value": "Shell"})
+        assert "Mary Shelley" in authors.completion.values
+        titles = await connected.complete(
+            named, {"name": "title", "value": "Fr"}, {"author": "Mary Shelley"}
+        )
+        assert titles.completion.values == ["Frankenstein"]
+
+
+async def test_progress_and_log_lines_arrive_while_a_tool_runs(library: Site) -> None:
+    steps: list[float] = []
+    lines: list[Any] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        steps.append(done)
+
+    async def log(params: Any) -> None:
+        lines.append(params.data)
+
+    async with client(library, logging_callback=log, log_level="info") as connected:
+        result = await connected.call_tool("check_inventory", {}, progress_callback=progress)
+    assert steps == sorted(steps)
+    assert steps
+    assert lines == [f"{sum(result.structured_content.values())} books are on the shelf."]
+
+
+async def test_the_user_and_the_model_are_asked(library: Site) -> None:
+    forms: dict[str, dict[str, Any]] = {
+        "Who is the card for?": {"name": "Ada Example", "email": "ada@example.org"},
+        "An evening for how many, and when?": {"day": "Friday", "guests": 5},
+    }
+
+    async def user(context: Any, params: Any) -> types.ElicitResult:
+        return types.ElicitResult(action="accept", content=forms.get(params.message, {}))
+
+    async def model(context: Any, params: Any) -> types.CreateMessageResult:
+        text = types.TextContent(type="text", text="Do come.")
+        return types.CreateMessageResult(role="assistant", content=text, model="m")
+
+    options: dict[str, Any] = {"elicitation_callback": user, "sampling_callback": model}
+    async with client(library, **options) as connected:
+        number = await a_book(connected, "Dracula")
+        card = (await call(connected, "register_reader")).content[0].text
+        assert card.startswith("Welcome, Ada Example.")
+        assert (await call(connected, "introduce_book", book_id=number)).content[0].text == (
+            "Do come."
+        )
+        evening = await call(connected, "plan_reading_evening", book_id=number)
+        assert evening.content[0].text == "Friday, 5 guests: Do come."
+
+
+async def test_who_follows_a_book_hears_that_it_was_lent_and_came_back(library: Site) -> None:
+    async def agree(context: Any, params: Any) -> types.ElicitResult:
+        return types.ElicitResult(action="accept", content={})
+
+    async with (
+        client(library) as listener,
+        client(library, elicitation_callback=agree) as desk,
+    ):
+        number = await a_book(desk, "Emma")
+        uri = f"library://books/{number}"
+        async with listener.listen(resource_subscriptions=[uri]) as changes:
+            lent = await desk.call_tool("lend_book", {"book_id": number, "card_number": 1})
+            assert not lent.is_error, lent.content
+            assert str((await asyncio.wait_for(anext(changes), 10)).uri) == uri
+            back = await call(desk, "return_book", book_id=number)
+            assert back.content[0].text.endswith("is back.")
+            assert str((await asyncio.wait_for(anext(changes), 10)).uri) == uri
