@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any, NoReturn, TypeAlias
+from itertools import accumulate, product
+from operator import add
+from typing import Any, NoReturn, TypeAlias, TypeGuard
 
 from .errors import InvalidRequest, ParseError, ProtocolError
 
@@ -27,6 +29,7 @@ RequestId: TypeAlias = str | int
 
 MAX_DEPTH = 64
 MAX_BATCH = 100
+LONGEST_ID = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +136,33 @@ def _no_constant(literal: str) -> NoReturn:
 
 _decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
-_STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEP)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def _heights() -> tuple[dict[int, int], dict[int, int]]:
+    """How far each word of eight brackets rises in all, and at most on the way."""
+    rise, peak = {}, {}
+    for brackets in product(b"[]", repeat=8):
+        levels = list(accumulate(1 if bracket == ord("[") else -1 for bracket in brackets))
+        word = int.from_bytes(bytes(brackets), sys.byteorder)
+        rise[word], peak[word] = levels[-1], max(levels)
+    return rise, peak
+
+
+_RISE, _PEAK = _heights()
 
 
 def _refuse_depth(body: bytes, max_depth: int) -> None:
     # Without escapes, every second piece between quotes is inside a string. A backslash outside a
     # string makes this wrong from there on, but the scanner stops there too.
     pieces = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
-    brackets = b"".join(pieces[::2]).translate(None, _NO_BRACKETS)
-    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > max_depth:
+    brackets = b"".join(pieces[::2]).translate(_BRACKETS, _NO_BRACKETS)
+    brackets += b"]" * (-len(brackets) % 8)
+    # Eight at a time, and the loop in C: a body can hold a million.
+    words = memoryview(brackets).cast("Q")
+    starts = accumulate(map(_RISE.__getitem__, words), initial=0)
+    if max(map(add, starts, map(_PEAK.__getitem__, words)), default=0) > max_depth:
         raise ParseError(f"The body nests arrays and objects deeper than {max_depth} levels")
 
 
@@ -183,8 +203,8 @@ def _classify(value: dict[str, Any]) -> Message | InvalidRequest:
     if "id" not in value:
         return Notification(method, params)
     request_id = value["id"]
-    if type(request_id) is not str and type(request_id) is not int:
-        return InvalidRequest(f"id must be a string or an integer, not {_kind(request_id)}")
+    if not is_id(request_id):
+        return InvalidRequest(_no_id(request_id))
     return Request(request_id, method, params)
 
 
@@ -192,20 +212,20 @@ def _classify_response(value: dict[str, Any]) -> Response | ErrorResponse | Inva
     # A refused response gets no id: the id is ours, and an answer with it would be taken for the
     # answer to a request of the other side.
     request_id: Any = value.get("id")
-    answers = type(request_id) is str or type(request_id) is int
+    answers = is_id(request_id)
     if "result" in value:
         result = value["result"]
         if "error" in value:
             return InvalidRequest("A response has either a result or an error, not both")
         if not answers:
-            return InvalidRequest(f"A result must have the id of a request, not {request_id!r}")
+            return InvalidRequest(f"A result must have the id of a request: {_no_id(request_id)}")
         if type(result) is not dict:
             return InvalidRequest(f"result must be an object, not {_kind(result)}")
         return Response(request_id, result)
     if "error" in value:
         error = value["error"]
         if not answers and request_id is not None:
-            return InvalidRequest(f"id must be a string or an integer, not {_kind(request_id)}")
+            return InvalidRequest(_no_id(request_id))
         if type(error) is not dict:
             return InvalidRequest(f"error must be an object, not {_kind(error)}")
         return ErrorResponse(request_id, error)
@@ -222,12 +242,30 @@ def _kind(value: object) -> str:
     return "null" if value is None else _KINDS.get(type(value), "a number")
 
 
+def is_id(value: object) -> TypeGuard[RequestId]:
+    """Whether ``value`` can be the id of a request, or a progress token: they are sent back, so
+    they have at most ``LONGEST_ID`` characters or digits."""
+    if type(value) is str:
+        return len(value) <= LONGEST_ID
+    return type(value) is int and -_ID_END < value < _ID_END
+
+
+_ID_END = 10**LONGEST_ID
+
+
+def _no_id(value: object) -> str:
+    """Why ``value`` is not an id."""
+    if type(value) is str or type(value) is int:
+        return f"id must have at most {LONGEST_ID} characters"
+    return f"id must be a string or an integer, not {_kind(value)}"
+
+
 def _answerable(value: dict[str, Any]) -> RequestId | None:
     """The id that the answer to a message which cannot be accepted should carry."""
     request_id = value.get("id")
-    if type(request_id) is not str and type(request_id) is not int:
+    if not is_id(request_id) or "result" in value or "error" in value:
         return None
-    return None if "result" in value or "error" in value else request_id
+    return request_id
 
 
 # ---------------------------------------------------------------------------------------- writing

@@ -65,6 +65,10 @@ class TestMessages:
     def test_an_id_is_any_string_or_integer(self, request_id):
         assert parse(body(id=request_id, method="ping")) == Request(request_id, "ping", {})
 
+    @pytest.mark.parametrize("request_id", ["a" * 1024, 10**1024 - 1, -(10**1024) + 1])
+    def test_an_id_has_at_most_1024_characters(self, request_id):
+        assert parse(body(id=request_id, method="ping")).id == request_id
+
     def test_unknown_members_are_ignored(self):
         assert parse(body(id=1, method="ping", extra=[1])) == Request(1, "ping", {})
 
@@ -89,6 +93,10 @@ INVALID = [
     ("id is true", body(id=True, method="m"), None),
     ("id is a float", body(id=1.0, method="m"), None),
     ("id is a list", body(id=[1], method="m"), None),
+    ("id is long", body(id="x" * 1025, method="m"), None),
+    ("id is of many digits", body(id=10**1024, method="m"), None),
+    ("id is of many digits below zero", body(id=-(10**1024), method="m"), None),
+    ("id is long and method is a number", body(id="x" * 1025, method=1), None),
     ("params are a list", body(id=9, method="m", params=[]), 9),
     ("params are null", body(id=9, method="m", params=None), 9),
     ("params of a notification are text", body(method="m", params="x"), None),
@@ -98,7 +106,10 @@ INVALID = [
     # a request of the other side.
     ("result and error", body(id=1, result={}, error={}), None),
     ("a result without an id", body(result={}), None),
+    ("a result with a list for its id", body(id=["x"] * 1000, result={}), None),
     ("a result with id null", body(id=None, result={}), None),
+    ("a result with a long id", body(id="x" * 1025, result={}), None),
+    ("an error with a long id", body(id="x" * 1025, error={}), None),
     ("a result that is a list", body(id=1, result=[]), None),
     ("an error that is text", body(id=1, error="no"), None),
     ("an error with a float id", body(id=1.5, error={}), None),
@@ -119,6 +130,7 @@ def test_json_that_is_no_message_is_an_invalid_request(message, request_id):
         parse(message)
 
     assert caught.value.id == request_id
+    assert len(caught.value.message) < 100
 
 
 UNPARSEABLE = {
@@ -190,6 +202,28 @@ class TestDepth:
     def test_many_arrays_side_by_side_are_not_deep(self):
         message = parse(body(method="m", params={"rows": [[] for _ in range(1000)]}))
         assert message.params["rows"] == [[]] * 1000
+
+    @pytest.mark.parametrize("before", range(9))
+    def test_the_deepest_place_may_be_anywhere(self, before):
+        rows = ([[]] * before, [[[[]]]], [[]] * 9)
+        message = body(method="m", params={"rows": rows})
+
+        assert isinstance(parse(message, max_depth=7), Notification)
+        with pytest.raises(ParseError, match="deeper than 6"):
+            parse(message, max_depth=6)
+
+    def test_brackets_are_read_eight_at_a_time(self, monkeypatch):
+        class Heights(dict):
+            def __getitem__(self, word):
+                read.append(word)
+                return super().__getitem__(word)
+
+        read = []
+        monkeypatch.setattr(jsonrpc, "_RISE", Heights(jsonrpc._RISE))
+
+        parse(body(method="m", params={"rows": [[]] * 4000}))
+
+        assert len(read) == 8004 // 8 + 1
 
     @pytest.mark.parametrize("text", ["[" * 100, '"' + "{" * 100, "\\" + "[" * 100, '\\"[' * 100])
     def test_brackets_in_a_string_are_not_levels(self, text):
