@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -19,9 +19,13 @@ call_logger = logging.getLogger("django_mcp.calls")
 logger = logging.getLogger("django_mcp")
 
 
+#: No text of a record is longer: methods, targets and names of clients are the callers' own.
+LONGEST_TEXT: Final = 1024
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
-    """One answered request.
+    """One answered request; texts from outside are cut to `LONGEST_TEXT` characters.
 
     `outcome` is "ok"; "tool_error", a failure that the tool told of; "input_required"; "error", a
     refusal with a JSON-RPC error; "internal_error", an exception nobody foresaw; or "cancelled".
@@ -46,10 +50,10 @@ class CallRecord:
         client = info.get("name") if isinstance(info, dict) else None
         return cls(
             server=exchange.server.name,
-            method=exchange.request.method,
-            target=exchange.target,
+            method=exchange.request.method[:LONGEST_TEXT],
+            target=exchange.target[:LONGEST_TEXT],
             principal=exchange.caller.principal.id,
-            client=client if isinstance(client, str) else "",
+            client=client[:LONGEST_TEXT] if isinstance(client, str) else "",
             revision=exchange.peer.revision.name,
             request_id=exchange.request.id,
             outcome=outcome,
@@ -75,7 +79,10 @@ async def report(exchange: Exchange, outcome: str, code: int | None, started: fl
     """
     record = CallRecord.of(exchange, outcome, code, started)
     if call_logger.isEnabledFor(logging.INFO):
-        extra: dict[str, Any] = {f"mcp_{key}": value for key, value in asdict(record).items()}
+        extra: dict[str, Any] = {
+            f"mcp_{key}": printable(value) if isinstance(value, str) else value
+            for key, value in asdict(record).items()
+        }
         call_logger.info(
             "%s %s %s in %.1f ms",
             printable(record.method),

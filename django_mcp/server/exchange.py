@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ..protocol.jsonrpc import Request
+from ..protocol.jsonrpc import Request, is_id
 from .access import ANONYMOUS, AccessRule, Principal, allowed
 from .asking import Asking, NotAskable, RoundTrip
 from .context import Context
@@ -129,7 +129,10 @@ class Exchange:
 
     @property
     def progress_token(self) -> str | int | None:
-        """The token the client wants progress under, None where it wants none."""
+        """The token the client wants progress under, None where it wants none.
+
+        One that is too long to be sent back with every step is as good as none.
+        """
         meta = self.request.params.get("_meta")
         token = meta.get("progressToken") if isinstance(meta, dict) else None
-        return token if isinstance(token, str | int) and not isinstance(token, bool) else None
+        return token if is_id(token) else None

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from django_mcp import Context, MCPServer, ToolError
+from django_mcp.protocol.headers import encode_value
 from django_mcp.server.calls import CallRecord
 from django_mcp.signals import call_finished
 from tests.conversations.talk import ASKABLE, by_name, said
-from tests.doors import Door, envelope
+from tests.doors import META, Door, envelope
 
 
 @pytest.fixture
@@ -187,14 +188,31 @@ async def test_a_name_from_outside_cannot_forge_a_line(
 
     (line,) = lines(log)
     assert line.getMessage().isprintable()
+    assert [
+        each for each in vars(line).values() if isinstance(each, str) and not each.isprintable()
+    ] == []
     assert all(message.isprintable() for message in log.messages)
 
 
-async def test_a_long_name_makes_no_long_line(door: Door, log: pytest.LogCaptureFixture) -> None:
-    await door.call("tools/call", {"name": "x" * 5000})
+@pytest.mark.parametrize("letter", ["x", "ü"])
+async def test_long_names_make_no_long_line(
+    door: Door, log: pytest.LogCaptureFixture, letter: str
+) -> None:
+    message = envelope("tools/call", {"name": letter * 5000}, id=letter * 1024)
+    message["params"]["_meta"][META + "clientInfo"] = {"name": letter * 5000, "version": "1"}
+    await door.post(message, mcp_name=encode_value(letter * 5000))
 
     (line,) = lines(log)
-    assert len(line.getMessage()) < 300
+    cut = letter.encode("unicode_escape").decode() * 200
+    assert len(line.getMessage()) < len(cut) + 100
+    fields = {key: value for key, value in vars(line).items() if key.startswith("mcp_")}
+    assert fields["mcp_target"] == fields["mcp_request_id"] == fields["mcp_client"] == cut
+
+
+async def test_a_record_has_long_names_in_part(door: Door, records: list[CallRecord]) -> None:
+    await door.call("tools/call", {"name": "x" * 5000})
+
+    assert records == [record(target="x" * 1024, outcome="error", code=-32602)]
 
 
 async def test_nothing_is_written_where_nobody_reads(

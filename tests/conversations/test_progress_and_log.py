@@ -81,7 +81,7 @@ async def test_without_a_token_there_is_no_progress_and_no_stream(door: Door, to
 
 
 @pytest.mark.usefixtures("counting")
-@pytest.mark.parametrize("token", [None, True, 1.5, [], {}])
+@pytest.mark.parametrize("token", [None, True, 1.5, [], {}, "t" * 1025, 10**1024])
 async def test_a_token_that_is_none_gets_no_progress(door: Door, token: Any) -> None:
     reply = await calling(door, "count", progressToken=token)
 
