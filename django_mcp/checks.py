@@ -2,6 +2,7 @@
 
 E001  DJANGO_MCP has an unknown key or a value of the wrong type
 E002  DJANGO_MCP names something that cannot be imported
+E003  two servers have the same name
 W001  no route leads to the default server
 W002  a tool has no description
 W003  a server has nothing to offer
@@ -11,6 +12,7 @@ W005  the endpoint is open to everybody (with `check --deploy`)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,9 +97,18 @@ def check_open_endpoint(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_components(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """W002 and W003."""
-    messages: list[CheckMessage] = []
-    for server in servers.values():
+    """E003, W002 and W003."""
+    counts = Counter(server.name for server in servers())
+    messages: list[CheckMessage] = [
+        Error(
+            f"{count} MCP servers are called {name!r}.",
+            hint="Give each a name of its own: what is sealed for one would be taken by the other.",
+            id="django_mcp.E003",
+        )
+        for name, count in counts.items()
+        if count > 1
+    ]
+    for server in servers():
         kinds = (server.tools, server.resources, server.resource_templates, server.prompts)
         if not any(len(kind) for kind in kinds):
             messages.append(

@@ -7,6 +7,7 @@ it, as `admin.site` is to `@admin.register`.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
@@ -24,8 +25,12 @@ from .signals import call_finished, send_call_finished
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Every server of this process, by name: what checks and commands look through.
-servers: dict[str, MCPServer] = {}
+_servers: weakref.WeakSet[MCPServer] = weakref.WeakSet()
+
+
+def servers() -> list[MCPServer]:
+    """Every server of this process, by name: what checks and commands look through."""
+    return sorted(_servers, key=lambda server: server.name)
 
 
 class MCPServer(PlainServer):
@@ -46,7 +51,7 @@ class MCPServer(PlainServer):
         options.setdefault("resolve_rule", has_permission)
         options.setdefault("resolve_icon", resolve_icon)
         super().__init__(name, **options)
-        servers[name] = self
+        _servers.add(self)
 
     def call_observers(self) -> Sequence[CallObserver]:
         """The receivers of `call_finished`, where there are any."""

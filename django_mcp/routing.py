@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.asgi import get_asgi_application as get_django_application
+from django.core.exceptions import ImproperlyConfigured
 from django.urls.resolvers import RoutePattern
 
 from . import conf
@@ -90,10 +91,16 @@ class MCPRouter:
         self._servers: list[MCPServer] = []
         self._fixed: dict[str, Endpoint] = {}
         self._patterns: list[tuple[RoutePattern, Endpoint]] = []
+        seen: set[str] = set()
         for mounted in mounts:
             server = mounted.server or default_server()
             if server not in self._servers:
                 self._servers.append(server)
+            if mounted.route in seen:
+                raise ImproperlyConfigured(
+                    f"Two MCP servers are mounted at {mounted.route!r}; give one another route."
+                )
+            seen.add(mounted.route)
             endpoint = build_endpoint(server, mounted.authenticate)
             if "<" in mounted.route:
                 pattern = RoutePattern(mounted.route, is_endpoint=True)

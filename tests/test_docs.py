@@ -139,7 +139,6 @@ import json, sys, traceback
 import django
 django.setup()
 from django_mcp import default_server
-from django_mcp.default import servers
 
 server = default_server()
 failures = {}

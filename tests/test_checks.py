@@ -1,0 +1,154 @@
+"""What `manage.py check` says of a project's servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, run_checks
+from django.core.handlers.asgi import ASGIHandler
+from django.urls import path
+
+from django_mcp import MCPServer, default
+from django_mcp.routing import MCPRouter, mount
+from django_mcp.urls import mcp_view
+
+django_asgi = ASGIHandler.__new__(ASGIHandler)
+"""What `ASGI_APPLICATION` names where nothing was done for MCP."""
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch) -> list[MCPServer]:
+    """The servers the checks see: only those of the test."""
+    found: list[MCPServer] = []
+    monkeypatch.setattr("django_mcp.checks.servers", lambda: found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def quiet(settings: Any) -> None:
+    """A project of which nothing is to be said."""
+    settings.DJANGO_MCP = {"AUTHENTICATION": "django_mcp.authentication.anonymous"}
+    settings.ROOT_URLCONF = (path("mcp", mcp_view()),)
+
+
+def found(**options: Any) -> dict[str, CheckMessage]:
+    """What our checks say, by id."""
+    messages = run_checks(**options)
+    return {
+        str(message.id): message
+        for message in messages
+        if str(message.id).startswith("django_mcp.")
+    }
+
+
+def test_a_project_in_order_hears_nothing() -> None:
+    assert found() == {}
+
+
+def test_an_unknown_setting_is_an_error_that_names_the_nearest(settings: Any) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "PAGESIZE": 10}
+
+    message = found()["django_mcp.E001"]
+
+    assert message.msg == "DJANGO_MCP has no setting 'PAGESIZE'."
+    assert message.hint == "Did you mean 'PAGE_SIZE'?"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("PAGE_SIZE", "many"), ("NAME", 5), ("ALLOWED_ORIGINS", 7), ("KEEP_ALIVE", "soon")],
+)
+def test_a_value_of_the_wrong_type_is_an_error(settings: Any, key: str, value: Any) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, key: value}
+
+    assert f"DJANGO_MCP['{key}']" in found()["django_mcp.E001"].msg
+
+
+def test_a_setting_that_is_no_dict_is_an_error(settings: Any) -> None:
+    settings.DJANGO_MCP = ["NAME"]
+
+    assert found()["django_mcp.E001"].msg == "DJANGO_MCP must be a dict."
+
+
+@pytest.mark.parametrize("named", ["nowhere.at.all", "tests.settings.SECRET_KEY"])
+@pytest.mark.parametrize("key", ["AUTHENTICATION", "LIFESPAN"])
+def test_what_cannot_be_imported_or_called_is_an_error(settings: Any, key: str, named: str) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, key: named}
+
+    assert named in found()["django_mcp.E002"].msg
+
+
+def test_two_servers_of_one_name_are_an_error(servers: list[MCPServer]) -> None:
+    for _ in range(2):
+        server = MCPServer("twin")
+        server.add_resource("x://text", "text")
+        servers.append(server)
+
+    assert found()["django_mcp.E003"].msg == "2 MCP servers are called 'twin'."
+
+
+def test_a_tool_without_a_description_is_worth_a_warning(servers: list[MCPServer]) -> None:
+    server = MCPServer("shop")
+    server.add_tool(lambda: None, "buy")
+    servers.append(server)
+
+    assert found()["django_mcp.W002"].msg.startswith("The tool 'buy' of the MCP server 'shop'")
+
+
+def test_an_empty_server_is_worth_a_warning(servers: list[MCPServer]) -> None:
+    servers.append(MCPServer("empty"))
+
+    assert "'empty' has no tools" in found()["django_mcp.W003"].msg
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_outside_debug_an_endpoint_without_authentication_is_worth_a_warning(
+    settings: Any, debug: bool
+) -> None:
+    settings.DEBUG = debug
+    settings.DJANGO_MCP = {}
+
+    assert ("django_mcp.W004" in found()) is not debug
+
+
+def test_before_a_deployment_an_open_endpoint_is_worth_a_warning() -> None:
+    assert "django_mcp.W005" not in found()
+    assert "django_mcp.W005" in found(include_deployment_checks=True)
+
+
+# Whether anything leads to a server
+
+
+@pytest.fixture
+def unrouted(settings: Any) -> Iterator[Any]:
+    settings.ROOT_URLCONF = ()
+    settings.ASGI_APPLICATION = "tests.test_checks.django_asgi"
+    yield settings
+
+
+def test_a_server_that_nothing_leads_to_is_worth_a_warning(unrouted: Any) -> None:
+    assert "django_mcp.W001" in found()
+
+
+def test_a_route_in_an_included_urlconf_leads_there(unrouted: Any) -> None:
+    unrouted.ROOT_URLCONF = (path("api/", ([path("mcp", mcp_view())], None, None)),)
+
+    assert found() == {}
+
+
+def test_an_application_of_the_projects_own_may_lead_anywhere(
+    unrouted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.test_checks.django_asgi", MCPRouter([mount("mcp")], django_asgi))
+
+    assert found() == {}
+
+
+def test_the_servers_of_a_process_are_known_by_name() -> None:
+    servers = [MCPServer("b"), MCPServer("a")]
+
+    names = [server.name for server in default.servers() if server in servers]
+
+    assert names == ["a", "b"]
