@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -122,10 +121,10 @@ def test_before_a_deployment_an_open_endpoint_is_worth_a_warning() -> None:
 
 
 @pytest.fixture
-def unrouted(settings: Any) -> Iterator[Any]:
+def unrouted(settings: Any) -> Any:
     settings.ROOT_URLCONF = ()
     settings.ASGI_APPLICATION = "tests.test_checks.django_asgi"
-    yield settings
+    return settings
 
 
 def test_a_server_that_nothing_leads_to_is_worth_a_warning(unrouted: Any) -> None:
