@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -85,6 +86,7 @@ class ViewChannel:
         self._body = b""
         self._pieces: asyncio.Queue[bytes | None] | None = None
         self._begun: asyncio.Event = asyncio.Event()
+        self._ended = False
 
     async def read(self, limit: int) -> bytes:
         # Not request.body: DATA_UPLOAD_MAX_MEMORY_SIZE is about forms.
@@ -97,6 +99,8 @@ class ViewChannel:
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         self._on_disconnect = callback
+        if not self.connected:
+            self.lose_client()
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         self._on_disconnect = None
@@ -116,6 +120,7 @@ class ViewChannel:
         self._on_disconnect = None
         if self._pieces is not None:
             await self._pieces.put(None)
+            self._ended = True
 
     def whole(self) -> HttpResponse:
         """The response that was written in one piece."""
@@ -126,30 +131,30 @@ class ViewChannel:
     async def respond(self, answering: Any) -> HttpResponseBase:
         """The response `answering` writes, as soon as it is known whether it is a stream."""
         task: asyncio.Task[None] = asyncio.ensure_future(answering)
-        task.add_done_callback(lambda _: self._begun.set())
+        task.add_done_callback(self._finish)
         try:
             await self._begun.wait()
         except asyncio.CancelledError:
-            self._lose_client()
+            self.lose_client()
             raise
         if self._pieces is None:
             await task
             return self.whole()
-        response = StreamingHttpResponse(self._stream(self._pieces, task), status=self._status)
+        pieces = Pieces(self._pieces, task, self.lose_client)
+        response = StreamingHttpResponse(pieces, status=self._status)
         self._copy_headers(response)
         return response
 
-    async def _stream(
-        self, pieces: asyncio.Queue[bytes | None], task: asyncio.Task[None]
-    ) -> AsyncIterator[bytes]:
-        try:
-            while (piece := await pieces.get()) is not None:
-                yield piece
-            await task
-        finally:
-            self._lose_client()
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._begun.set()
+        if self._pieces is not None and not self._ended:
+            # The answer broke off, and who still reads it must not wait for the rest.
+            if self._pieces.full():
+                self._pieces.get_nowait()
+            self._pieces.put_nowait(None)
 
-    def _lose_client(self) -> None:
+    def lose_client(self) -> None:
+        """Have it known that the client has gone away."""
         self.connected = False
         if self._on_disconnect is not None:
             callback, self._on_disconnect = self._on_disconnect, None
@@ -159,3 +164,46 @@ class ViewChannel:
         del response["Content-Type"]
         for name, value in self._headers:
             response[name.decode("latin-1")] = value.decode("latin-1")
+
+
+class Pieces:
+    """The content of a stream: what `task` puts into a queue, and None at the end.
+
+    Once nobody will ask for more, `lose` is called. Django says so with `close()`, from another
+    thread. A response that it drops between the view and the first piece, it drops without a word,
+    and then nothing but the end of this object tells.
+    """
+
+    def __init__(
+        self,
+        pieces: asyncio.Queue[bytes | None],
+        task: asyncio.Task[None],
+        lose: Callable[[], None],
+    ) -> None:
+        self._pieces = pieces
+        self._task = task
+        self._lose = lose
+        self._loop = asyncio.get_running_loop()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._pieces.get()
+        except asyncio.CancelledError:
+            self._lose()
+            raise
+        if piece is None:
+            await asyncio.wait([self._task])
+            raise StopAsyncIteration
+        return piece
+
+    def close(self) -> None:
+        """Say that nobody asks for more; callable from any thread, and more than once."""
+        # Where the loop is closed, whatever ran on it is gone too.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._lose)
+
+    def __del__(self) -> None:
+        self.close()
