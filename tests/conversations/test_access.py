@@ -73,8 +73,49 @@ async def test_an_authentication_that_fails_lets_nobody_in(
 
     reply = await call(guarded(authenticate, kind), "tools/list")
 
+    assert reply.status == 503
     assert reply.error == {"code": -32603, "message": "Internal error"}
     assert "ValueError: secret" in caplog.text
+
+
+@KINDS
+@pytest.mark.parametrize("status", [200, 302, 0, 600, None])
+async def test_a_refusal_that_refuses_nothing_is_an_error_of_the_project(
+    guarded: Any, kind: str, status: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def authenticate(request: HttpRequest) -> Principal:
+        raise Refused(status, "Come in.")
+
+    reply = await call(guarded(authenticate, kind), "tools/list")
+
+    assert reply.status == 503
+    assert reply.error == {"code": -32603, "message": "Internal error"}
+    assert "status" in caplog.text
+
+
+@KINDS
+async def test_a_refusal_adds_no_header_but_those_it_names(
+    guarded: Any, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = {
+        "X-Why": "Gänge\r\nSet-Cookie: a=b\x00",
+        "X-Far": "Łódź",
+        "X-Bad\r\nSet-Cookie": "a=b",
+        "X-Ü": "x",
+        "": "x",
+    }
+
+    async def authenticate(request: HttpRequest) -> Principal:
+        raise Refused(403, "Not from there.", wanted)
+
+    reply = await call(guarded(authenticate, kind), "tools/list")
+
+    assert reply.status == 403
+    assert reply.headers["x-why"] == "GängeSet-Cookie: a=b"
+    assert reply.headers["x-far"] == "?ód?"
+    assert {name for name in reply.headers if "bad" in name or "cookie" in name} == set()
+    assert not reply.headers.keys() & {"", "x-ü"}
+    assert "left out" in caplog.text
 
 
 @KINDS

@@ -8,9 +8,10 @@ and parsed, and the message goes to the era that its version names.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from ...protocol import jsonrpc
@@ -25,6 +26,10 @@ from .responses import KEEP_ALIVE, refuse
 from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, ReplyHeaders
 
 logger = logging.getLogger("django_mcp")
+
+#: Names of headers (RFC 9110, section 5.6.2), and what no value of one may contain (5.5).
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 #: Says who sends a request, or raises Refused; None refuses with 401. May be async.
 Authenticate = Callable[[HttpRequest], Awaitable[Principal | None] | Principal | None]
@@ -52,13 +57,13 @@ class Endpoint:
         except Disconnected:
             return
         except Refused as refused:
-            await _turn_away(channel, refused)
+            await self._turn_away(channel, refused)
         except ProtocolError as error:
             id = error.id if isinstance(error, InvalidRequest) else None
             await refuse(channel, error, id, _allow(error))
         except Exception:
             logger.exception("Unexpected exception in the endpoint of %r", self.server.name)
-            await refuse(channel, InternalError())
+            await refuse(channel, Unavailable())
 
     async def _serve(self, request: HttpRequest, channel: Channel) -> None:
         guard, headers = self.guard, request.headers
@@ -94,6 +99,20 @@ class Endpoint:
         raise NotPost(f"{request.method} is not served here: POST a JSON-RPC message.")
 
 
+    async def _turn_away(self, channel: Channel, refused: Refused) -> None:
+        if refused.status not in range(400, 600):
+            logger.error(
+                "The authentication of %r raised Refused(%r): give it a status that refuses, from "
+                "400 to 599.",
+                self.server.name,
+                refused.status,
+            )
+            await refuse(channel, Unavailable())
+            return
+        error = Refusal(refused.message, status=refused.status)
+        await refuse(channel, error, headers=_headers_of(refused))
+
+
 async def _awaited(found: Any) -> Principal:
     """The principal an async authentication finds; raises Refused where there is none."""
     if isinstance(found, Awaitable):
@@ -110,15 +129,26 @@ class NotPost(Refusal):
     status = 405
 
 
+class Unavailable(InternalError):
+    """Something failed before there was a message to answer. Not a 200, so that monitoring sees it;
+    not a 500 either, since the next attempt may be luckier."""
+
+    status = 503
+
+
 def _allow(error: ProtocolError) -> ReplyHeaders:
     return [(b"allow", b"POST")] if isinstance(error, NotPost) else []
 
 
-async def _turn_away(channel: Channel, refused: Refused) -> None:
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in refused.headers.items()
-    ]
+def _headers_of(refused: Refused) -> ReplyHeaders:
+    """The headers of a refusal, without what would end a header, or be none."""
+    headers = []
+    for name, value in refused.headers.items():
+        if _TOKEN.fullmatch(str(name)):
+            clean = _CONTROLS.sub("", str(value)).strip()
+            headers.append((name.lower().encode("ascii"), clean.encode("latin-1", "replace")))
+        else:
+            logger.error("Refused() was given a header of the name %r, which is left out.", name)
     if refused.status == 401 and all(name != b"www-authenticate" for name, _ in headers):
         headers.append((b"www-authenticate", b"Bearer"))
-    await refuse(channel, Refusal(refused.message, status=refused.status), headers=headers)
+    return headers
