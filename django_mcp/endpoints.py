@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
@@ -17,7 +18,9 @@ from .transports.http.guard import Guard
 from .transports.http.types import HttpRequest
 
 #: What Django itself answers to where DEBUG is on and ALLOWED_HOSTS is empty.
-LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
+LOCAL_HOSTS: Final = (".localhost", "127.0.0.1", "[::1]")
+#: Verdicts on hosts that are kept; hosts come from outside, so there must be an end to them.
+MAX_REMEMBERED: Final = 256
 
 
 def build_endpoint(
@@ -36,8 +39,10 @@ def build_endpoint(
         origin_of=origin_of,
         guard=Guard(
             host_of=host_of,
+            origin_of=origin_of,
             allows_host=allows_host,
             trusts_host=trusts_host,
+            decisive=decisive,
             allowed_origins=frozenset(options.allowed_origins),
             max_body=options.max_body_bytes,
         ),
@@ -67,21 +72,27 @@ def origin_of(request: HttpRequest) -> str:
     return f"{scheme}://{host_of(request)}"
 
 
+def decisive() -> set[str]:
+    """The headers on which it depends who is let in, so that none of them may come twice."""
+    names = {"host", "origin", "authorization"}
+    if settings.USE_X_FORWARDED_HOST:
+        names.add("x-forwarded-host")
+    return names
+
+
 def allows_host(host: str) -> bool:
     """True where ALLOWED_HOSTS admits the Host header `host`."""
-    return _matches(host, _allowed_hosts())
+    return _matches(host, tuple(settings.ALLOWED_HOSTS), settings.DEBUG)
 
 
 def trusts_host(host: str) -> bool:
     """True where ALLOWED_HOSTS admits it by name: a wildcard for everything trusts nobody."""
-    return _matches(host, [pattern for pattern in _allowed_hosts() if pattern != "*"])
+    named = tuple(pattern for pattern in settings.ALLOWED_HOSTS if pattern != "*")
+    return _matches(host, named, settings.DEBUG and not settings.ALLOWED_HOSTS)
 
 
-def _allowed_hosts() -> list[str]:
-    allowed = list(settings.ALLOWED_HOSTS)
-    return LOCAL_HOSTS if settings.DEBUG and not allowed else allowed
-
-
-def _matches(host: str, patterns: list[str]) -> bool:
+# The settings are part of the question, so that a change of them changes the answer at once.
+@lru_cache(MAX_REMEMBERED)
+def _matches(host: str, patterns: tuple[str, ...], debug: bool) -> bool:
     domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, patterns)
+    return bool(domain) and validate_host(domain, patterns or (LOCAL_HOSTS if debug else ()))

@@ -59,7 +59,17 @@ async def test_a_host_that_is_not_ours_is_misdirected(door: Door, host: str) -> 
 
 @pytest.mark.parametrize(
     "origin",
-    ["http://evil.example.com", "null", "http://testserver:81", "https://", "ftp://testserver"],
+    [
+        "http://evil.example.com",
+        "null",
+        "http://testserver:81",
+        "https://",
+        "ftp://testserver",
+        "https://testserver",
+        "http://testserver:443",
+        "http://testserver/",
+        "http://a@testserver",
+    ],
 )
 async def test_an_origin_that_is_not_allowed_is_forbidden(door: Door, origin: str) -> None:
     reply = await door.post(call_add(), origin=origin)
@@ -69,8 +79,98 @@ async def test_an_origin_that_is_not_allowed_is_forbidden(door: Door, origin: st
     assert "id" not in reply.json
 
 
-async def test_a_page_of_the_same_host_and_port_may_call(door: Door) -> None:
-    assert (await door.post(call_add(), origin="http://testserver")).status == 200
+@pytest.mark.parametrize(
+    "origin", ["http://testserver", "http://TestServer", "http://testserver:80"]
+)
+async def test_a_page_of_the_same_scheme_host_and_port_may_call(door: Door, origin: str) -> None:
+    assert (await door.post(call_add(), origin=origin)).status == 200
+
+
+async def test_behind_a_proxy_the_scheme_is_the_one_the_client_sees(
+    door: Door, settings: Any
+) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.USE_X_FORWARDED_HOST = True
+    settings.ALLOWED_HOSTS = ["library.example.com"]
+
+    async def status(origin: str, proto: str) -> int:
+        forwarded = {"x_forwarded_host": "library.example.com", "x_forwarded_proto": proto}
+        return (await door.post(call_add(), origin=origin, **forwarded)).status
+
+    assert await status("https://library.example.com", "https") == 200
+    assert await status("https://library.example.com:443", "https") == 200
+    assert await status("http://library.example.com", "https") == 403
+    assert await status("https://library.example.com", "http") == 403
+    assert await status("http://library.example.com", "http") == 200
+    assert await status("http://testserver", "http") == 403
+
+
+async def test_a_proxy_that_is_not_trusted_says_nothing_of_the_scheme(door: Door) -> None:
+    forwarded = {"x_forwarded_proto": "https", "x_forwarded_host": "elsewhere"}
+    reply = await door.post(call_add(), origin="https://testserver", **forwarded)
+
+    assert reply.status == 403
+
+
+@pytest.mark.parametrize("header", ["host", "origin", "authorization", "x-forwarded-host"])
+async def test_a_header_that_decides_and_comes_twice_is_refused(
+    guarded: Any, settings: Any, header: str
+) -> None:
+    settings.USE_X_FORWARDED_HOST = True
+    asked: list[Any] = []
+
+    def authenticate(request: Any) -> None:
+        asked.append(request)
+
+    message = call_add()
+    more = [(header, "http://testserver" if header == "origin" else "testserver")]
+    headers = [*headers_for(message, **dict(more)), *more]
+    for kind in ("consumer", "view"):
+        door = guarded(authenticate, kind)
+        reply = await door.send(Request(headers=headers, body=json.dumps(message).encode()))
+
+        assert reply.status == 400
+    assert asked == []
+
+
+async def test_a_header_that_decides_nothing_may_come_twice(streaming: Door) -> None:
+    message = call_add()
+    twice = [("x-forwarded-host", "elsewhere"), ("x-trace", "1")] * 2
+    body = json.dumps(message).encode()
+    reply = await streaming.send(Request(headers=[*headers_for(message), *twice], body=body))
+
+    assert reply.status == 200
+
+
+async def test_while_debugging_without_hosts_this_machine_is_ours(
+    door: Door, settings: Any
+) -> None:
+    settings.DEBUG, settings.ALLOWED_HOSTS = True, []
+
+    async def status(host: str, origin: str | None = None) -> int:
+        return (await door.post(call_add(), host=host, origin=origin)).status
+
+    assert await status("localhost:8000", "http://localhost:8000") == 200
+    assert await status("[::1]:8000", "http://[::1]:8000") == 200
+    assert await status("localhost:8000", "http://localhost:3000") == 403
+    assert await status("library.example.com") in (421, 400)
+    settings.DEBUG = False
+    assert await status("localhost:8000") in (421, 400)
+
+
+async def test_a_change_of_the_hosts_counts_at_once(door: Door, settings: Any) -> None:
+    async def statuses() -> list[bool]:
+        hosts = ("testserver", "library.example.com")
+        replies = [await door.post(call_add(), host=h, origin=f"http://{h}") for h in hosts]
+        return [reply.status == 200 for reply in replies]
+
+    assert await statuses() == [True, False]
+    settings.ALLOWED_HOSTS = ["library.example.com"]
+    assert await statuses() == [False, True]
+    settings.ALLOWED_HOSTS = ["library.example.com", "testserver"]
+    assert await statuses() == [True, True]
+    settings.ALLOWED_HOSTS = ["*"]
+    assert await statuses() == [False, False]
 
 
 async def test_a_page_of_an_allowed_origin_may_call(

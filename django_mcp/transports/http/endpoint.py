@@ -98,7 +98,6 @@ class Endpoint:
             return
         raise NotPost(f"{request.method} is not served here: POST a JSON-RPC message.")
 
-
     async def _turn_away(self, channel: Channel, refused: Refused) -> None:
         if refused.status not in range(400, 600):
             logger.error(

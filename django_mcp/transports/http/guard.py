@@ -8,18 +8,16 @@ is `protocol.envelope`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final
 
 from ...protocol.errors import InvalidRequest, ProtocolError
 from .types import HttpRequest
 
 #: 4 MiB, as the official SDK.
 MAX_BODY: Final = 4 * 1024 * 1024
-#: Verdicts kept; hosts and origins come from outside, so there must be an end to them.
-MAX_REMEMBERED: Final = 256
 
-K = TypeVar("K")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 class Refusal(ProtocolError):
@@ -32,19 +30,20 @@ class Refusal(ProtocolError):
 class Guard:
     """Decides which requests get as far as being read.
 
-    `host_of` tells which host a request was made to, which behind a proxy another header may say;
-    `allows_host` judges it; `trusts_host` says whether a host is one this server knows
-    by name, so that a page of the same host and port may call it. `allowed_origins` are the other
-    origins whose pages may ("https://app.example.com").
+    `host_of` tells which host a request was made to, which behind a proxy another header may say,
+    and `origin_of` with which scheme besides. `allows_host` judges a host; `trusts_host` says
+    whether it is one this server knows by name, so that a page of the same origin may call it.
+    `allowed_origins` are the other origins whose pages may ("https://app.example.com").
+    `decisive` names the headers on which it depends who is let in.
     """
 
     host_of: Callable[[HttpRequest], str]
+    origin_of: Callable[[HttpRequest], str]
     allows_host: Callable[[str], bool]
     trusts_host: Callable[[str], bool]
+    decisive: Callable[[], Collection[str]]
     allowed_origins: Collection[str] = ()
     max_body: int = MAX_BODY
-    _hosts: dict[str, bool] = field(default_factory=dict)
-    _origins: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def check_source(self, request: HttpRequest) -> None:
         """Refuse a Host that is not ours with 421, and an Origin that is not allowed with 403.
@@ -52,20 +51,13 @@ class Guard:
         A page that resolves its own name to this machine fails here (DNS rebinding; 2026-07-28,
         basic/transports/streamable-http#security--endpoint).
         """
+        if request.headers.repeated:
+            self._refuse_repeated(request)
         host = self.host_of(request)
-        known = self._hosts.get(host)
-        if known is None:
-            known = _remember(self._hosts, host, self.allows_host(host))
-        if not known:
+        if not self.allows_host(host):
             raise Refusal("This server does not answer to that host name.", status=421)
         origin = request.headers.get("origin")
-        if origin is None:
-            return
-        allowed = self._origins.get((origin, host))
-        if allowed is None:
-            verdict = self._allows_origin(origin, host)
-            allowed = _remember(self._origins, (origin, host), verdict)
-        if not allowed or "origin" in request.headers.repeated:
+        if origin is not None and not self._allows_origin(origin, host, request):
             raise Refusal("Pages of this origin may not call this server.", status=403)
 
     def check_media(self, request: HttpRequest) -> None:
@@ -91,15 +83,29 @@ class Guard:
         """The refusal of a body above the limit."""
         return Refusal(f"The body is larger than {self.max_body} bytes.", status=413)
 
-    def _allows_origin(self, origin: str, host: str) -> bool:
+    def _refuse_repeated(self, request: HttpRequest) -> None:
+        # Whoever stands before this server may have looked at the other one.
+        repeated = request.headers.repeated.intersection(self.decisive())
+        if repeated:
+            names = ", ".join(sorted(repeated))
+            raise Refusal(f"{names} was sent more than once.", status=400)
+
+    def _allows_origin(self, origin: str, host: str, request: HttpRequest) -> bool:
         if origin in self.allowed_origins:
             return True
-        scheme, found, authority = origin.partition("://")
-        if not found or scheme not in ("http", "https"):
-            return False
         # The Host header proves nothing by itself: whoever rebinds a name controls both. Only a
         # host this server was told to answer to by name vouches for its own pages.
-        return authority.lower() == host.lower() and self.trusts_host(host)
+        return _same_origin(origin, self.origin_of(request)) and self.trusts_host(host)
+
+
+def _same_origin(origin: str, own: str) -> bool:
+    """True where both have the same scheme, host and port (RFC 6454, section 5)."""
+    return origin.startswith(("http://", "https://")) and _normal(origin) == _normal(own)
+
+
+def _normal(origin: str) -> str:
+    scheme, _, authority = origin.lower().partition("://")
+    return f"{scheme}://{authority.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}"
 
 
 def accepts(accept: str, media_type: str) -> bool:
@@ -113,10 +119,3 @@ def accepts(accept: str, media_type: str) -> bool:
             quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
             return quality.strip("0.") != ""
     return False
-
-
-def _remember(table: dict[K, bool], key: K, verdict: bool) -> bool:
-    if len(table) >= MAX_REMEMBERED:
-        table.clear()
-    table[key] = verdict
-    return verdict

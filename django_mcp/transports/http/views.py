@@ -68,6 +68,9 @@ def _headers(request: DjangoRequest) -> Headers:
             for name, value in request.headers.items()
         ]
     )
+    if isinstance(request, ASGIRequest):
+        # Django has joined what came more than once.
+        headers.repeated = Headers(request.scope["headers"]).repeated
     # What HttpRequest.get_host() falls back to; Django's test client sends no Host.
     if "host" not in headers and "SERVER_NAME" in request.META:
         headers["host"] = request.META["SERVER_NAME"]
