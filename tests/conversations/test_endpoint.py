@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from django_mcp import MCPServer
+from django_mcp.transports.http.types import Headers
 from tests.conversations.talk import consumer_of
 from tests.doors import META, VERSION, Door, Request, envelope, headers_for
 
@@ -140,6 +141,27 @@ async def test_a_header_that_decides_nothing_may_come_twice(streaming: Door) -> 
     reply = await streaming.send(Request(headers=[*headers_for(message), *twice], body=body))
 
     assert reply.status == 200
+
+
+async def test_a_hundred_thousand_headers_that_come_twice_are_counted_in_one_go(
+    streaming: Door,
+) -> None:
+    # Comparing each with every other would be ten thousand million comparisons.
+    message = call_add()
+    twice = [(f"x-{number}", "1") for number in range(50_000)] * 2
+    headers = [*headers_for(message), *twice]
+    reply = await streaming.send(Request(headers=headers, body=json.dumps(message).encode()))
+
+    assert reply.status == 200
+
+
+def test_headers_know_which_of_them_came_more_than_once() -> None:
+    raw = [(b"x-%d" % (number % 60_000), b"%d" % number) for number in range(100_000)]
+    headers = Headers(raw)
+
+    assert len(headers) == 60_000
+    assert headers["x-0"] == "60000"
+    assert headers.repeated == {f"x-{number}" for number in range(40_000)}
 
 
 async def test_while_debugging_without_hosts_this_machine_is_ours(
