@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -313,6 +314,9 @@ _WRITERS: dict[Revision, _Writers] = {revision: _Writers(revision) for revision 
 
 # --------------------------------------------------------------------------- what is wrong with it
 
+# Only what is shown is put in words, and where there is a great deal it is only counted: what is
+# wrong is the sender's to choose, and must not cost more than it did to send.
+_MOST_EXAMINED = 1_000
 _MOST_PROBLEMS = 5
 _LONGEST_ECHO = 100
 
@@ -333,34 +337,37 @@ _WANTED = {
 
 def _describe(error: ValidationError, data: object, at: str) -> str:
     """Put pydantic's errors in words: one for each place, with what is wanted there."""
-    wanted: dict[str, list[str]] = {}
-    found: dict[str, str] = {}
+    if error.error_count() > _MOST_EXAMINED:
+        return f"{at}: {error.error_count()} things in it are wrong, too many to name any"
+    places: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
     for problem in error.errors(include_url=False):
-        place, wants, instead = _problem(problem, data, at)
-        if wants not in wanted.setdefault(place, []):
-            wanted[place].append(wants)
-        found[place] = instead
+        places.setdefault(_place(problem, data), []).append(problem)
     lines = [
-        f"{place}: {' or '.join(wants)} is required{found[place]}"
-        for place, wants in wanted.items()
+        _line(_path(at, place), found) for place, found in islice(places.items(), _MOST_PROBLEMS)
     ]
-    if len(lines) > _MOST_PROBLEMS:
-        lines[_MOST_PROBLEMS:] = [f"and {len(lines) - _MOST_PROBLEMS} more"]
+    if len(places) > len(lines):
+        lines.append(f"and {len(places) - len(lines)} more")
     # A lone surrogate is legal in JSON, but the message must be encodable.
     return "; ".join(lines).encode(errors="backslashreplace").decode()
 
 
-def _problem(problem: ErrorDetails, data: object, at: str) -> tuple[str, str, str]:
-    """Give the place, what is wanted there, and what was found instead (", not 5")."""
+def _line(path: str, problems: list[ErrorDetails]) -> str:
+    wanted: dict[str, None] = {}
+    instead = ""
+    for problem in problems:
+        wants, instead = _wanted(problem)
+        wanted.setdefault(wants)
+    return f"{path}: {' or '.join(wanted)} is required{instead}"
+
+
+def _wanted(problem: ErrorDetails) -> tuple[str, str]:
+    """Give what is wanted, and what was found instead (", not 5")."""
     kind, context = problem["type"], problem.get("ctx", {})
-    if kind in ("union_tag_not_found", "union_tag_invalid"):
-        location = (*problem["loc"], context["discriminator"].strip("'"))
+    if kind in _TAGS:
         wants = f"one of {context['expected_tags']}" if "tag" in context else "a value"
-        instead = _not(context["tag"]) if "tag" in context else ""
-        return _place(location, data, at, missing=True), wants, instead
+        return wants, _not(context["tag"]) if "tag" in context else ""
     if kind == "missing":
-        return _place(problem["loc"], data, at, missing=True), "a value", ""
-    place = _place(problem["loc"], data, at)
+        return "a value", ""
     if kind in _WANTED:
         wants = _WANTED[kind]
     elif kind == "literal_error":
@@ -369,23 +376,37 @@ def _problem(problem: ErrorDetails, data: object, at: str) -> tuple[str, str, st
         wants = "an array" if context["class"] == "list" else "an object"
     else:
         # Our own, from a Discriminator: what the object lacks, not that it is one.
-        instead = "" if isinstance(problem["input"], dict) else _not(problem["input"])
-        return place, problem["msg"], instead
-    return place, wants, _not(problem["input"])
+        return problem["msg"], "" if isinstance(problem["input"], dict) else _not(problem["input"])
+    return wants, _not(problem["input"])
 
 
-def _place(location: Sequence[str | int], data: object, at: str, *, missing: bool = False) -> str:
-    """Write a location as a path; with `missing`, its last part is not in the data.
+_TAGS = ("union_tag_not_found", "union_tag_invalid")
+
+
+def _place(problem: ErrorDetails, data: object) -> tuple[str | int, ...]:
+    """Give the steps to what is wrong; what is missing is the last of them, and not in the data.
 
     Pydantic also puts the names of a union's arms into a location: what is not in the data is one.
     """
-    place, node = at, data
+    location, missing = problem["loc"], problem["type"] == "missing"
+    if problem["type"] in _TAGS:
+        location, missing = (*location, problem["ctx"]["discriminator"].strip("'")), True
+    steps: list[str | int] = []
+    node = data
     for index, part in enumerate(location, start=1):
         if isinstance(node, list) and isinstance(part, int) and part < len(node):
-            place, node = f"{place}[{part}]", node[part]
+            node = node[part]
         elif isinstance(node, dict) and (part in node or (missing and index == len(location))):
-            place, node = f"{place}.{part}", node.get(part)
-    return _clip(place)
+            node = node.get(part)
+        else:
+            continue
+        steps.append(part)
+    return tuple(steps)
+
+
+def _path(at: str, place: Sequence[str | int]) -> str:
+    parts = [f"[{part}]" if isinstance(part, int) else f".{_clip(part)}" for part in place]
+    return _clip(at + "".join(parts))
 
 
 def _not(value: object) -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_mcp.protocol import codec
 from django_mcp.protocol import types as t
 from django_mcp.protocol.codec import decode, encode
 from django_mcp.protocol.errors import InvalidParams
@@ -314,6 +315,36 @@ def test_no_more_than_five_problems_are_listed() -> None:
     message = refusal(t.CallToolResult, {"content": blocks})
     assert message.count("a value is required") == 5
     assert message.endswith("; and 2 more")
+
+
+def test_a_great_many_problems_are_only_counted() -> None:
+    def of(count: int) -> dict[str, object]:
+        return {"name": "a", "arguments": {f"k{number}": number for number in range(count)}}
+
+    assert refusal(t.GetPromptRequestParams, of(1000)).endswith("; and 995 more")
+    assert refusal(t.GetPromptRequestParams, of(1001)) == (
+        "params: 1001 things in it are wrong, too many to name any"
+    )
+
+
+def test_a_long_name_is_shown_in_part() -> None:
+    data = {"name": "a", "arguments": {"x" * 5000: 10**5000}}
+
+    message = refusal(t.GetPromptRequestParams, data)
+    assert message.startswith("params.arguments.xxx")
+    assert len(message) < 200
+
+
+def test_only_the_problems_that_are_listed_are_put_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    echoed: list[object] = []
+    echo = codec._echo
+    monkeypatch.setattr(codec, "_echo", lambda value: echoed.append(value) or echo(value))
+
+    refusal(t.GetPromptRequestParams, {"name": "a", "arguments": dict.fromkeys("abcdefgh", 1)})
+
+    assert echoed == [1] * 5
 
 
 @pytest.mark.parametrize(
