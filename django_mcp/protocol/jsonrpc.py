@@ -86,10 +86,8 @@ def parse(body: bytes, *, max_depth: int = MAX_DEPTH) -> Message | list[Message 
     there is one to answer to. Nothing else is raised, whatever the bytes. The size of ``body`` is
     the caller's to bound.
     """
-    # Most messages have fewer brackets than they may have levels, so that nothing has to be
-    # scanned; a bracket inside a string only makes this test less sharp.
-    if body.count(b"{") + body.count(b"[") > max_depth:
-        _refuse_depth(body, max_depth)
+    if nests_deeper(body, max_depth):
+        raise ParseError(f"The body nests arrays and objects deeper than {max_depth} levels")
     value = _read(body)
     if type(value) is dict:
         message = _classify(value)
@@ -153,17 +151,24 @@ def _heights() -> tuple[dict[int, int], dict[int, int]]:
 _RISE, _PEAK = _heights()
 
 
-def _refuse_depth(body: bytes, max_depth: int) -> None:
+def nests_deeper(text: bytes, max_depth: int) -> bool:
+    """Whether a JSON text has arrays and objects deeper than ``max_depth``.
+
+    Of a text that is no JSON it is only known that reading it as JSON goes no deeper.
+    """
+    # Most messages have fewer brackets than they may have levels, so that nothing has to be
+    # scanned; a bracket inside a string only makes this test less sharp.
+    if text.count(b"{") + text.count(b"[") <= max_depth:
+        return False
     # Without escapes, every second piece between quotes is inside a string. A backslash outside a
     # string makes this wrong from there on, but the scanner stops there too.
-    pieces = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+    pieces = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
     brackets = b"".join(pieces[::2]).translate(_BRACKETS, _NO_BRACKETS)
     brackets += b"]" * (-len(brackets) % 8)
     # Eight at a time, and the loop in C: a body can hold a million.
     words = memoryview(brackets).cast("Q")
     starts = accumulate(map(_RISE.__getitem__, words), initial=0)
-    if max(map(add, starts, map(_PEAK.__getitem__, words)), default=0) > max_depth:
-        raise ParseError(f"The body nests arrays and objects deeper than {max_depth} levels")
+    return max(map(add, starts, map(_PEAK.__getitem__, words)), default=0) > max_depth
 
 
 def _batch(values: list[Any]) -> list[Message | InvalidRequest]:

@@ -11,13 +11,18 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import ErrorDetails, to_json
 
+# What is wrong is the caller's to choose, so putting it in words must not cost more than reading
+# it: only what is shown is worded, and where pydantic found more than MOST_EXAMINED, only counted.
+MOST_EXAMINED = 1_000
 MOST_PROBLEMS = 20
 LONGEST_VALUE = 60
+LONGEST_PATH = 300
 UNKNOWN = "is not known here"
 
 _N, _I = b"NI"
@@ -59,11 +64,24 @@ def of_validation_error(
     error: ValidationError, arguments: object, properties: Mapping[str, Any]
 ) -> list[str]:
     """Return the lines for what pydantic found; ``properties`` are those of the input schema."""
-    messages: dict[str, list[str]] = {}
-    values: dict[str, Any] = {}
+    if error.error_count() > MOST_EXAMINED:
+        return [f"arguments: have {error.error_count()} problems, too many to name any"]
+    places: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
     for found in error.errors(include_url=False, include_context=False):
+        place = tuple(steps(found["loc"], arguments, found["type"] == "missing"))
+        places.setdefault(place, []).append(found)
+    first = islice(places.items(), MOST_PROBLEMS)
+    lines = [_line(_path(place), errors, properties) for place, errors in first]
+    rest = len(places) - len(lines)
+    return [*lines, f"and {rest} more"] if rest else lines
+
+
+def _line(path: str, errors: list[ErrorDetails], properties: Mapping[str, Any]) -> str:
+    """One place of which several arms of a union complain; to one of them it may be unknown."""
+    texts: dict[str, None] = {}
+    got = ""
+    for found in errors:
         kind, location = found["type"], found["loc"]
-        path = path_of(location, arguments, missing=kind == "missing")
         if kind == "missing":
             text = "is missing"
             if len(location) == 1:
@@ -72,17 +90,9 @@ def of_validation_error(
             text = unknown(str(location[-1]), properties if len(location) == 1 else ())
         else:
             text = _EXPECTED.get(kind) or _rephrase(found["msg"])
-            values[path] = found["input"]
-        known = messages.setdefault(path, [])
-        if text not in known:
-            known.append(text)
-    return limited([_line(path, texts, values) for path, texts in messages.items()])
-
-
-def _line(path: str, texts: list[str], values: Mapping[str, Any]) -> str:
-    """One place of which several arms of a union complain; to one of them it may be unknown."""
+            got = f"; got {shown(found['input'])}"
+        texts.setdefault(text)
     said = [text for text in texts if text != UNKNOWN] or texts
-    got = f"; got {shown(values[path])}" if path in values else ""
     return f"{path}: {', or '.join(said)}{got}"
 
 
@@ -100,7 +110,8 @@ def missing(schema: Any) -> str:
 def unknown(name: str, known: Iterable[str]) -> str:
     """What to say of an argument nobody asked for: with the nearest name that there is."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    # What is no slip of the pen is not worth the search, which is quadratic in the length.
+    near = difflib.get_close_matches(name, names, n=1) if len(name) <= LONGEST_VALUE else []
     if near:
         return f"is not an argument; did you mean `{near[0]}`?"
     if names:
@@ -109,33 +120,54 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 
 def path_of(location: Sequence[str | int], arguments: object, *, missing: bool = False) -> str:
-    """Write a place like ``filter.tags[2]``.
+    """Write a place like ``filter.tags[2]``; names and paths that are long, in part.
 
     Pydantic's locations also hold labels (the arm of a union, the class of a model): only steps
     that exist in ``arguments`` are written, and the last one if that is what is missing.
     """
-    path = ""
-    for step in _steps(location, arguments, missing):
-        if isinstance(step, int):
-            path += f"[{step}]"
-        else:
-            path += f".{step}" if path else step
-    return path or "arguments"
+    return _path(steps(location, arguments, missing))
+
+
+def _path(place: Iterable[str | int]) -> str:
+    written = [f"[{step}]" if isinstance(step, int) else f".{_cut(step)}" for step in place]
+    path = "".join(written).removeprefix(".") or "arguments"
+    if len(path) <= LONGEST_PATH:
+        return path
+    return f"{path[: LONGEST_PATH // 2]}…{path[-LONGEST_PATH // 2 :]}"
 
 
 def shown(value: object) -> str:
     """A value as JSON, shortened."""
     try:
-        text = to_json(value, fallback=repr).decode()
+        text = to_json(_beginning(value, [LONGEST_VALUE]), fallback=repr).decode()
     except ValueError:
         text = repr(value)
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
-def limited(lines: Sequence[str]) -> list[str]:
-    """The first lines, and how many more there would be."""
-    rest = len(lines) - MOST_PROBLEMS
-    return [*lines[:MOST_PROBLEMS], f"and {rest} more"] if rest > 0 else list(lines)
+def _beginning(value: Any, room: list[int]) -> Any:
+    """As much of a value as can be shown of it; ``room`` counts the members still to be taken."""
+    if type(value) is str:
+        return value[:LONGEST_VALUE]
+    if type(value) is list:
+        return [_beginning(item, room) for item in _members(value, room)]
+    if type(value) is dict:
+        members = _members(value.items(), room)
+        return {_beginning(key, room): _beginning(item, room) for key, item in members}
+    return value
+
+
+def _members(items: Iterable[Any], room: list[int]) -> Iterator[Any]:
+    for item in items:
+        # With as many members as letters, the text is longer than what is shown of it.
+        if room[0] < 0:
+            return
+        room[0] -= 1
+        yield item
 
 
 def mentions_non_finite(written: bytes) -> bool:
@@ -146,18 +178,17 @@ def mentions_non_finite(written: bytes) -> bool:
     return (_N in written and b"NaN" in written) or (_I in written and b"Infinity" in written)
 
 
-def non_finite(value: object, location: tuple[str | int, ...] = ()) -> tuple[str | int, ...] | None:
+def non_finite(value: object) -> tuple[str | int, ...] | None:
     """The place of a number that JSON cannot write (NaN, Infinity), or None."""
-    if isinstance(value, float):
-        return None if math.isfinite(value) else location
-    items: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, item in items:
-        if (found := non_finite(item, (*location, key))) is not None:
-            return found
+    waiting: list[tuple[Any, tuple[str | int, ...]]] = [({"": value}, ())]
+    while waiting:
+        holder, location = waiting.pop()
+        items = holder.items() if isinstance(holder, dict) else enumerate(holder)
+        for key, item in items:
+            if isinstance(item, dict | list):
+                waiting.append((item, (*location, key)))
+            elif isinstance(item, float) and not math.isfinite(item):
+                return (*location, key)[1:]
     return None
 
 
@@ -168,7 +199,8 @@ def leads_into(value: object, step: str | int) -> bool:
     return isinstance(value, list) and isinstance(step, int) and step < len(value)
 
 
-def _steps(location: Sequence[str | int], value: Any, missing: bool) -> Iterator[str | int]:
+def steps(location: Sequence[str | int], value: Any, missing: bool = False) -> Iterator[str | int]:
+    """The part of a location of pydantic's that is in ``value``, as `path_of` tells."""
     for position, step in enumerate(location):
         if leads_into(value, step):
             value = value[step]

@@ -4,7 +4,7 @@
 (also where it names none), 2019-09 and draft-07, and references inside itself; nothing is ever
 fetched (2026-07-28, basic/index#json-schema-usage). The words for what is wrong are shared with
 ``problems``. Importing this module costs what importing ``jsonschema`` costs, 35 ms, so ``schemas``
-does it when a schema of this kind turns up.
+does it when a schema of this kind turns up. What checking may cost is `budgets`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import jsonschema
@@ -21,14 +22,21 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT7, DRAFT201909, DRAFT202012
 
-from . import problems
+from . import budgets, problems
 from .errors import RegistrationError
 
 DEFAULT_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DIALECTS: Final[Mapping[str, tuple[Any, Any]]] = {
-    DEFAULT_DIALECT: (jsonschema.Draft202012Validator, DRAFT202012),
-    "https://json-schema.org/draft/2019-09/schema": (jsonschema.Draft201909Validator, DRAFT201909),
-    "http://json-schema.org/draft-07/schema": (jsonschema.Draft7Validator, DRAFT7),
+    dialect: (budgets.counting(validator), specification)
+    for dialect, validator, specification in (
+        (DEFAULT_DIALECT, jsonschema.Draft202012Validator, DRAFT202012),
+        (
+            "https://json-schema.org/draft/2019-09/schema",
+            jsonschema.Draft201909Validator,
+            DRAFT201909,
+        ),
+        ("http://json-schema.org/draft-07/schema", jsonschema.Draft7Validator, DRAFT7),
+    )
 }
 
 # 2026-07-28, basic/index#composition-keyword-resource-use asks for bounds and leaves the figures.
@@ -58,21 +66,31 @@ class Checker:
             raise RegistrationError(
                 f"The input schema is not valid{place}: {_short(error.message)}."
             ) from error
-        _check_references(schema, specification)
         self.schema = copy.deepcopy(schema)
-        self._validator = validator(self.schema, registry=Registry())
+        enforced = copy.deepcopy(schema)
+        for each in _check_references(enforced, specification):
+            _settle_dialect(each, schema.get("$schema", DEFAULT_DIALECT))
+        self._validator = validator(enforced, registry=Registry())
 
     def problems(self, arguments: dict[str, Any]) -> list[str]:
-        """What is wrong with ``arguments``, a line each; an empty list when they fit."""
+        """What is wrong with ``arguments``, a line each; an empty list when they fit.
+
+        Looking stops with the most that is shown, and where it takes more steps than a call may.
+        """
         try:
-            errors = sorted(self._validator.iter_errors(arguments), key=_position)
+            with budgets.spending():
+                found = self._validator.iter_errors(arguments)
+                errors = sorted(islice(found, problems.MOST_PROBLEMS + 1), key=_position)
+        except budgets.Spent:
+            return ["arguments: are too complex to be checked; send less, or less deeply nested"]
         except RecursionError:
             return ["arguments: are nested too deep to be checked"]
         lines: dict[str, None] = {}
-        for error in errors:
-            for line in _lines(error, arguments):
-                lines.setdefault(line)
-        return problems.limited(list(lines))
+        for line in (line for error in errors for line in _lines(error, arguments)):
+            lines.setdefault(line)
+            if len(lines) > problems.MOST_PROBLEMS:
+                return [*list(lines)[: problems.MOST_PROBLEMS], "and more"]
+        return list(lines)
 
 
 # ---------------------------------------------------------------------------------- registration
@@ -121,8 +139,11 @@ def _check_object(schema: Any) -> None:
         )
 
 
-def _check_references(schema: dict[str, Any], specification: Any) -> None:
-    """Every reference leads to a place in the schema itself, and no chain of them is endless."""
+def _check_references(schema: dict[str, Any], specification: Any) -> Iterator[dict[str, Any]]:
+    """Every reference leads to a place in the schema itself, and no chain of them is endless.
+
+    Gives every schema in ``schema`` that calls can come to.
+    """
     resource = specification.create_resource(schema)
     root: Any = Registry().resolver_with_root(resource)
     waiting = [(resource, root)]
@@ -141,6 +162,18 @@ def _check_references(schema: dict[str, Any], specification: Any) -> None:
                 waiting.append((specification.create_resource(target.contents), target.resolver))
         _check_chain(current.contents, resolver)
         waiting.extend((each, resolver.in_subresource(each)) for each in current.subresources())
+        yield current.contents
+
+
+def _settle_dialect(schema: dict[str, Any], dialect: str) -> None:
+    """Take out the name of the dialect: ``jsonschema`` would go on with a validator of its own,
+    which counts no steps."""
+    named = schema.pop("$schema", dialect)
+    if isinstance(named, str) and named.rstrip("#") != dialect.rstrip("#"):
+        raise RegistrationError(
+            f"The input schema holds one that is written in {named!r}, and is itself in "
+            f"{dialect!r}: write all of it in one dialect."
+        )
 
 
 def _follow(reference: str, resolver: Any) -> Any:
@@ -170,7 +203,7 @@ def _check_chain(contents: dict[str, Any], resolver: Any) -> None:
 # ------------------------------------------------------------------------------------------ calls
 
 
-def _lines(error: ValidationError, arguments: Any) -> Iterator[str]:
+def _lines(error: ValidationError, arguments: Any, depth: int = 0) -> Iterator[str]:
     location = tuple(error.absolute_path)
     instance: Any = error.instance
     schema: Any = error.schema
@@ -186,17 +219,22 @@ def _lines(error: ValidationError, arguments: Any) -> Iterator[str]:
             yield f"{where}: {problems.unknown(name, schema.get('properties', {}))}"
     else:
         path = problems.path_of(location, arguments)
-        yield f"{path}: {_expectation(error, arguments)}; got {problems.shown(instance)}"
+        yield f"{path}: {_expectation(error, arguments, depth)}; got {problems.shown(instance)}"
 
 
-def _expectation(error: ValidationError, arguments: Any) -> str:
+def _expectation(error: ValidationError, arguments: Any, depth: int) -> str:
     say = _WORDS.get(str(error.validator))
     if say is not None:
         return say(error.validator_value)
     if error.context:
-        forms = [line for each in error.context for line in _lines(each, arguments)]
-        return f"fits none of the allowed forms ({' | '.join(forms[:MOST_FORMS_SHOWN])})"
+        # Forms that are made of forms are not unfolded further: it reads badly, and doubles.
+        lines = (line for each in error.context for line in _lines(each, arguments, depth + 1))
+        forms = [] if depth else list(islice(lines, MOST_FORMS_SHOWN))
+        return f"fits none of the allowed forms{f' ({_OR.join(forms)})' if forms else ''}"
     return _short(error.message)
+
+
+_OR: Final = " | "
 
 
 def _extras(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:

@@ -6,18 +6,14 @@ schema looks like is ``json_schema``; the words for what is wrong with a call ar
 other direction, ``Output``, is ``outputs``.
 
 Values are read as JSON means them (pydantic's strict mode for JSON): ``"2026-01-31"`` is a date and
-3 is a float, but ``"2"`` is no integer and ``true`` is never a number. Two things that clients send
-all the same are mended, only after the first check has failed: a number like ``2.0`` where an
-integer is wanted, and JSON in a string where something else than a string is wanted. The second is
-also what makes the texts of a prompt's arguments and of a URI's variables into numbers.
+3 is a float, but ``"2"`` is no integer and ``true`` is never a number. What clients send all the
+same is put right by ``mending``, only after the first check has failed.
 """
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, cast
 
 from pydantic import Field, TypeAdapter, ValidationError, with_config
 from pydantic.fields import FieldInfo
@@ -27,6 +23,7 @@ from typing_extensions import TypedDict
 from . import problems
 from .errors import InvalidArguments, RegistrationError
 from .json_schema import schema_of
+from .mending import mended
 from .outputs import Output
 from .signatures import MISSING, Parameter, Signature
 
@@ -55,33 +52,30 @@ class Arguments:
         ``arguments`` is the JSON object of the call. Raises InvalidArguments, whose text tells the
         calling model what to mend.
         """
+        written = _written(self._name, arguments)
         try:
-            written = to_json(arguments)
             found: dict[str, Any] = self._validator.validate_json(written, strict=True)
         except ValidationError as error:
-            return self._mend(arguments, error)
-        except PydanticSerializationError as error:
-            raise InvalidArguments(self._name, [_not_json(error)]) from None
-        if problems.mentions_non_finite(written):
-            refuse_non_finite(self._name, arguments)
+            return self._mend(arguments, written, error)
+        _refuse_non_finite(self._name, arguments, written)
         return found
 
-    def _mend(self, arguments: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    def _mend(
+        self, arguments: dict[str, Any], written: bytes, error: ValidationError
+    ) -> dict[str, Any]:
         """Try again with what clients write differently put right; twice, one may show another."""
-        refuse_non_finite(self._name, arguments)
+        _refuse_non_finite(self._name, arguments, written)
         for _ in range(2):
-            mended = _mended(arguments, error)
-            if mended is None:
+            better = mended(arguments, error)
+            if better is None:
                 break
-            arguments = mended
+            arguments, written = better, _written(self._name, better)
             try:
-                found: dict[str, Any] = self._validator.validate_json(
-                    to_json(arguments), strict=True
-                )
+                found: dict[str, Any] = self._validator.validate_json(written, strict=True)
             except ValidationError as still:
                 error = still
             else:
-                refuse_non_finite(self._name, arguments)
+                _refuse_non_finite(self._name, arguments, written)
                 return found
         lines = problems.of_validation_error(error, arguments, self._properties)
         raise InvalidArguments(self._name, lines) from None
@@ -107,19 +101,25 @@ class RawArguments:
 
     def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return ``{"arguments": …}``, or raise InvalidArguments as ``Arguments`` does."""
-        refuse_non_finite(self._name, arguments)
-        try:
-            to_json(arguments)
-        except PydanticSerializationError as error:
-            # As `Arguments` does: the function could not even return what it was given.
-            raise InvalidArguments(self._name, [_not_json(error)]) from None
+        # As `Arguments` does: the function could not even return what cannot be written.
+        _refuse_non_finite(self._name, arguments, _written(self._name, arguments))
         if lines := self._checker.problems(arguments):
             raise InvalidArguments(self._name, lines)
         return {"arguments": arguments}
 
 
-def refuse_non_finite(name: str, arguments: dict[str, Any]) -> None:
+def _written(name: str, arguments: dict[str, Any]) -> bytes:
+    """The arguments as JSON; raises InvalidArguments for what pydantic cannot read."""
+    try:
+        return to_json(arguments)
+    except PydanticSerializationError as error:
+        raise InvalidArguments(name, [_not_json(error)]) from None
+
+
+def _refuse_non_finite(name: str, arguments: dict[str, Any], written: bytes) -> None:
     """Raise InvalidArguments where a number is NaN or infinite: JSON has none, 1e999 makes one."""
+    if not problems.mentions_non_finite(written):
+        return
     location = problems.non_finite(arguments)
     if location is not None:
         path = problems.path_of(location, arguments)
@@ -165,68 +165,6 @@ def _unservable_parameter(signature: Signature, error: Exception) -> Registratio
         f"The parameters of {signature.name}() cannot be described in JSON Schema "
         f"({_first_line(error)})."
     )
-
-
-def _mended(arguments: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
-    """A copy of ``arguments`` with what clients write differently put right, or None."""
-    mended = copy.deepcopy(arguments)
-    changed = False
-    for found in error.errors(include_url=False, include_context=False, include_input=False):
-        place = _place(mended, found["loc"])
-        if place is None:
-            continue
-        holder, key, depth = place
-        value = holder[key]
-        if isinstance(value, float) and found["type"] == "int_type" and value.is_integer():
-            holder[key] = int(value)
-        elif isinstance(value, str) and depth == 1 and found["type"] in _NOT_TEXT:
-            try:
-                holder[key] = json.loads(value, parse_constant=_refuse_constant)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(holder[key], str):
-                holder[key] = value
-                continue
-        else:
-            continue
-        changed = True
-    return mended if changed else None
-
-
-# Kinds of errors that say: this is not a text.
-_NOT_TEXT = frozenset(
-    {
-        "int_type",
-        "float_type",
-        "bool_type",
-        "none_required",
-        "list_type",
-        "tuple_type",
-        "set_type",
-        "frozen_set_type",
-        "dict_type",
-        "mapping_type",
-        "model_type",
-        "model_attributes_type",
-        "dataclass_type",
-        "enum",
-        "literal_error",
-    }
-)
-
-
-def _place(arguments: Any, location: tuple[int | str, ...]) -> tuple[Any, Any, int] | None:
-    """Where an error is: the dict or list, the key in it, and how deep; None for nowhere."""
-    holder, key, depth = None, None, 0
-    value = arguments
-    for step in location:
-        if problems.leads_into(value, step):
-            holder, key, value, depth = value, step, value[step], depth + 1
-    return None if holder is None else (holder, key, depth)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _not_json(error: Exception) -> str:

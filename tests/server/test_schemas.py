@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import decimal
+import difflib
 import enum
 import json
 import uuid
@@ -12,10 +13,14 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
-from pydantic import BaseModel, Field, field_validator
-from typing_extensions import TypedDict
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
+from pydantic_core import to_json
+from typing_extensions import TypeAliasType, TypedDict
 
+from django_mcp.server import budgets, mending
+from django_mcp.server import problems as wording
 from django_mcp.server.errors import InvalidArguments, RegistrationError, ToolError
+from django_mcp.server.mending import mended
 from django_mcp.server.schemas import Arguments, RawArguments
 from django_mcp.server.signatures import inspect_function
 
@@ -86,6 +91,11 @@ def function_of(annotation: Any, **options: Any) -> Callable[..., Any]:
     if "default" in options:
         fn.__defaults__ = (options["default"],)
     return fn
+
+
+def never(*args: Any, **options: Any) -> Any:
+    """Stands for what is not to be called."""
+    pytest.fail("this was called")
 
 
 def accepted(annotation: Any, value: Any) -> Any:
@@ -447,6 +457,71 @@ def test_a_great_many_problems_are_counted() -> None:
     assert lines[-1] == "and 980 more"
 
 
+def test_more_problems_than_are_looked_at_are_only_counted() -> None:
+    assert problems(function_of(list[int]), {"x": ["a"] * 1001}) == [
+        "arguments: have 1001 problems, too many to name any"
+    ]
+    assert problems(function_of(int | None), {str(number): 1 for number in range(1001)}) == [
+        "arguments: have 1002 problems, too many to name any"
+    ]
+
+
+def test_only_what_is_shown_is_put_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def close(name: str, *args: Any, **options: Any) -> list[str]:
+        looked_up.append(name)
+        return []
+
+    looked_up: list[str] = []
+    monkeypatch.setattr(difflib, "get_close_matches", close)
+    names = {f"y{number}": 1 for number in range(500)}
+
+    lines = problems(function_of(int), {"x": 1, **names})
+
+    assert lines[-1] == "and 480 more"
+    assert looked_up == list(names)[:20]
+
+
+def test_no_near_name_is_searched_for_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(difflib, "get_close_matches", never)
+
+    (line,) = problems(function_of(int), {"x": 1, "y" * 61: 1})
+
+    assert line == f"{'y' * 59}…: is not an argument; there are `x`"
+
+
+def test_long_names_and_paths_are_shown_in_part() -> None:
+    deep: Any = "a"
+    for _ in range(40):
+        deep = {"name" * 1000: deep}
+    nested = TypeAliasType("nested", "int | dict[str, nested]")
+
+    lines = problems(function_of(nested), {"x": deep})
+
+    assert all(line.startswith("x.namename") for line in lines[1:20])
+    assert all(len(line) < 500 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a" * 100_000, [[1] * 100_000] * 20, {"a" * 100_000: 1}, [{"a": {"b": ["c"] * 10**6}}]],
+)
+def test_of_a_long_value_only_the_beginning_is_written(
+    monkeypatch: pytest.MonkeyPatch, value: Any
+) -> None:
+    def write(part: Any, **options: Any) -> bytes:
+        written.append(to_json(part, **options))
+        return written[-1]
+
+    written: list[bytes] = []
+    monkeypatch.setattr(wording, "to_json", write)
+
+    line = refused(datetime.date | int, value)
+
+    expected = json.dumps(value, separators=(",", ":"))[:59]
+    assert line.endswith(f", or should be an integer; got {expected}…")
+    assert sum(map(len, written)) < 1000
+
+
 def test_what_a_validator_of_the_author_says_is_passed_on() -> None:
     class Even(BaseModel):
         n: int
@@ -471,6 +546,59 @@ def test_a_string_with_hostile_json_in_it_is_refused_like_any_other() -> None:
     assert refused(list[int], "[" * 100_000).startswith("x: should be an array; got ")
     assert refused(list[float], "[NaN]").startswith("x: should be an array; got ")
     assert "finite" in refused(list[float], "[1e999]")
+
+
+def test_json_in_a_string_is_not_read_where_it_is_nested_too_deeply() -> None:
+    def lists(levels: int) -> str:
+        return "[" * levels + "]" * levels
+
+    assert accepted(list[Any], lists(64)) == json.loads(lists(64))
+    assert refused(list[Any], lists(65)).startswith('x: should be an array; got "[[[')
+
+
+# ----------------------------------------------------------------------------------------- mending
+
+
+def error_of(annotation: Any, given: dict[str, Any]) -> ValidationError:
+    """What pydantic finds wrong with arguments of one type each."""
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(dict[str, annotation]).validate_python(given, strict=True)
+    return caught.value
+
+
+def test_only_what_leads_to_a_change_is_copied() -> None:
+    given = {"a": [[1], [2.0, 3.0]], "b": [[4]]}
+
+    better = mended(given, error_of(list[list[int]], given))
+
+    assert better == {"a": [[1], [2, 3]], "b": [[4]]}
+    assert given == {"a": [[1], [2.0, 3.0]], "b": [[4]]}
+    assert better["b"] is given["b"]
+    assert better["a"][0] is given["a"][0]
+
+
+def test_what_is_wrong_in_a_great_many_places_is_not_mended() -> None:
+    few, many = {"a": [2.0] * 1000}, {"a": [2.0] * 1001}
+
+    assert mended(few, error_of(list[int], few)) == {"a": [2] * 1000}
+    assert mended(many, error_of(list[int], many)) is None
+
+
+def test_a_text_that_no_arm_of_a_union_takes_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    monkeypatch.setattr(mending.json, "loads", lambda text, **options: reads.append(text) or text)
+    given = {"a": "x", "b": "y"}
+
+    assert mended(given, error_of(int | float | bool | list[int], given)) is None
+    assert reads == ["x", "y"]
+
+
+def test_arguments_with_no_number_in_doubt_are_not_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wording, "non_finite", never)
+
+    assert accepted(list[float], [1, 2.0]) == [1.0, 2.0]
+    assert refused(list[float], ["x"]) == 'x[0]: should be a number; got "x"'
+    assert RawArguments(WEATHER).validate({"city": "Rome"})
 
 
 # -------------------------------------------------------------------------------- raw JSON Schema
@@ -640,6 +768,151 @@ def test_a_circle_through_all_of_ends_the_call_and_not_the_server() -> None:
     schema = {"type": "object", "allOf": [{"$ref": "#"}]}
 
     assert raw_problems(schema, {}) == ["arguments: are nested too deep to be checked"]
+
+
+TOO_COMPLEX = ["arguments: are too complex to be checked; send less, or less deeply nested"]
+
+
+def holding(schema: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"x": schema}, **more}
+
+
+def folded(levels: int, inner: Any = 1) -> Any:
+    for _ in range(levels):
+        inner = {"a": inner}
+    return inner
+
+
+@pytest.mark.parametrize(("keyword", "inner"), [("oneOf", 1), ("anyOf", 1), ("allOf", {})])
+@pytest.mark.parametrize("root", [{}, {"$schema": "https://json-schema.org/draft/2020-12/schema"}])
+def test_a_schema_that_contains_itself_several_times_cannot_keep_a_call_busy(
+    keyword: str, inner: Any, root: dict[str, Any]
+) -> None:
+    arm = {"type": "object", "properties": {"a": {"$ref": "#"}}}
+    schema = {"type": "object", **root, keyword: [arm, arm, arm]}
+
+    assert raw_problems(schema, folded(40, inner)) == TOO_COMPLEX
+
+
+def test_what_every_keyword_costs_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = holding({"items": {"type": "integer"}})
+    given = {"x": [1] * 8}
+
+    # type and properties, then items with eight members, then the type of each.
+    monkeypatch.setattr(budgets, "MOST_STEPS", 2 + 9 + 8)
+    assert RawArguments(schema).validate(given)
+    monkeypatch.setattr(budgets, "MOST_STEPS", 2 + 9 + 7)
+    assert raw_problems(schema, given) == TOO_COMPLEX
+
+
+def test_every_call_has_its_own_budget() -> None:
+    taken = RawArguments(holding({"items": {"type": "integer"}}))
+
+    for _ in range(3):
+        assert taken.validate({"x": [1] * 40_000})
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"items": {}}, [1] * 100_000),
+        ({"prefixItems": [{}]}, [1] * 100_000),
+        ({"contains": {}, "minContains": 0}, [1] * 100_000),
+        ({"additionalProperties": {}}, {str(number): 1 for number in range(100_000)}),
+        ({"propertyNames": {}}, {str(number): 1 for number in range(100_000)}),
+        ({"patternProperties": {"^1$": {}}}, {str(number): 1 for number in range(100_000)}),
+        ({"items": True, "unevaluatedItems": False}, [1] * 10_000),
+        ({"unevaluatedProperties": True}, {str(number): 1 for number in range(10_000)}),
+        ({"anyOf": [{"type": "string", "maxLength": size} for size in range(20)]}, [1] * 300_000),
+    ],
+)
+def test_work_that_no_schema_of_a_member_accounts_for_is_counted_too(
+    schema: dict[str, Any], value: Any
+) -> None:
+    assert raw_problems(holding(schema), {"x": value}) == TOO_COMPLEX
+
+
+def test_looking_for_problems_stops_with_the_most_that_is_shown() -> None:
+    # To find all of them would take more steps than there are.
+    lines = raw_problems(holding({"items": {"type": "integer"}}), {"x": ["a"] * 40_000})
+
+    assert len(lines) == 21
+    assert lines[0] == 'x[0]: should be an integer; got "a"'
+    assert lines[-1] == "and more"
+
+    names = {f"name{number}": 1 for number in range(40_000)}
+    lines = raw_problems(holding({}, additionalProperties=False), names)
+
+    assert len(lines) == 21
+    assert lines[-1] == "and more"
+
+
+def test_forms_made_of_forms_are_not_unfolded() -> None:
+    arms = [{"properties": {"a": {"$ref": "#/$defs/n"}}, "required": [name]} for name in "pqrs"]
+    schema = holding({"$ref": "#/$defs/n"}, **{"$defs": {"n": {"type": "object", "anyOf": arms}}})
+
+    (line,) = raw_problems(schema, {"x": folded(4, {})})
+
+    assert line == (
+        "x: fits none of the allowed forms (x.a: fits none of the allowed forms; "
+        'got {"a":{"a":{"a":{}}}} | x.p: is missing | x.a: fits none of the allowed forms; '
+        'got {"a":{"a":{"a":{}}}}); got {"a":{"a":{"a":{"a":{}}}}}'
+    )
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [1, True, "1", [1], {"a": 1}, None, "null", "true"],
+        [0, False, "", [], {}, "[]"],
+        [{"a": 1, "b": 2}, {"a": 2, "b": 1}],
+        [1.5, 2, 2**60, 2**60 + 1],
+        [[1, 2], [2, 1], [[1], 2]],
+    ],
+)
+def test_items_that_differ_are_unique(items: list[Any]) -> None:
+    assert RawArguments(holding({"uniqueItems": True})).validate({"x": items})
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [1, "a", 1.0],
+        [{"a": 1, "b": [2]}, 0, {"b": [2.0], "a": 1}],
+        [[True], 3, [True]],
+        [0, -0.0],
+        [None, "a", None],
+        [2**60, float(2**60)],
+    ],
+)
+def test_items_that_are_equal_are_not_unique(items: list[Any]) -> None:
+    (line,) = raw_problems(holding({"uniqueItems": True}), {"x": items})
+
+    assert line.startswith("x: should have no item twice; got [")
+
+
+def test_items_are_compared_by_one_look_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = holding({"uniqueItems": True})
+    mixed = [[number] if number % 2 else {"a": number} for number in range(1000)]
+    # Python has the same hash for all of these.
+    numbers = [number * (2**61 - 1) for number in range(1000)]
+
+    monkeypatch.setattr(budgets, "MOST_STEPS", 3 + 1000)
+    assert RawArguments(schema).validate({"x": mixed})
+    assert RawArguments(schema).validate({"x": numbers})
+    assert raw_problems(schema, {"x": [*mixed, "x" * 100]}) == TOO_COMPLEX
+
+
+def test_a_schema_inside_may_name_the_same_dialect_and_no_other() -> None:
+    def inside(dialect: str) -> dict[str, Any]:
+        return holding({"$schema": dialect, "$id": "https://example.com/x", "type": "integer"})
+
+    same = "https://json-schema.org/draft/2020-12/schema"
+    assert RawArguments(inside(same)).input_schema == inside(same)
+    assert raw_problems(inside(same), {"x": "a"}) == ['x: should be an integer; got "a"']
+    assert "write all of it in one dialect" in raw_refusal(
+        inside("http://json-schema.org/draft-07/schema#")
+    )
 
 
 def test_a_schema_that_is_too_large_is_refused() -> None:
