@@ -26,6 +26,7 @@ from .json_schema import schema_of
 from .mending import mended
 from .outputs import Output
 from .signatures import MISSING, Parameter, Signature
+from .unions import ambiguity
 
 __all__ = ["Arguments", "Output", "RawArguments"]
 
@@ -36,13 +37,17 @@ class Arguments:
     __slots__ = ("_name", "_properties", "_validator", "input_schema")
 
     def __init__(self, signature: Signature) -> None:
-        """Raises RegistrationError naming the parameter whose type has no JSON."""
+        """Raises RegistrationError naming the parameter whose type has no JSON.
+
+        Also for a union that contains itself by two of its arms: see `unions`.
+        """
         self._name = signature.name
         try:
             adapter = _arguments_adapter(signature.parameters)
             self.input_schema = _input_schema(adapter)
         except Exception as error:
             raise _unservable_parameter(signature, error) from error
+        _refuse_ambiguity(signature, self.input_schema)
         self._properties: dict[str, Any] = self.input_schema["properties"]
         self._validator = adapter.validator
 
@@ -148,6 +153,18 @@ def _input_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
     schema = schema_of(adapter, "validation")
     schema.pop("title", None)
     return {"type": "object", "properties": {}, **schema}
+
+
+def _refuse_ambiguity(signature: Signature, schema: dict[str, Any]) -> None:
+    found = ambiguity(schema)
+    if found is not None:
+        one, other = found.arms
+        raise RegistrationError(
+            f"The parameters of {signature.name}() hold a union of {one} and {other} that both "
+            f"contain it again under `{found.name}`: checking it takes twice as long with every "
+            'level. Give each a tag, as in kind: Literal["a"], and write the union as '
+            'Annotated[A | B, Field(discriminator="kind")], or keep only one of them.'
+        )
 
 
 def _unservable_parameter(signature: Signature, error: Exception) -> RegistrationError:
