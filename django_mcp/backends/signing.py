@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core import signing
 
-from ..server.request_state import LIFETIME, InvalidState
+from ..server.request_state import LIFETIME, LONGEST_SEALED, InvalidState
 
 
 class DjangoSealer:
@@ -24,7 +24,10 @@ class DjangoSealer:
         return signing.dumps(value, salt=self.salt, compress=True)
 
     def open(self, sealed: str) -> Any:
+        if len(sealed) > LONGEST_SEALED:
+            raise InvalidState("too long")
         try:
+            # The signature is checked before anything is decompressed.
             return signing.loads(sealed, salt=self.salt, max_age=self._lifetime)
         except signing.BadSignature as error:
             raise InvalidState(str(error)) from None

@@ -7,20 +7,25 @@ What a form looks like is `forms`; what a request state holds, `protocol.round_t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from ..protocol.errors import InvalidParams
 from ..protocol.round_trips import RequestState, call_fingerprint, digest
 from ..protocol.types import InputRequiredResult
 from .errors import ClientCannotAnswer
-from .request_state import InvalidState
+from .request_state import InvalidState, Sealer
 
 if TYPE_CHECKING:
     from .exchange import Exchange
 
 T = TypeVar("T")
+
+#: The bytes of JSON that one round may leave for the next: they travel with every request after
+#: it, and compressed they would be a small part of what opening them takes.
+MOST_SEALED: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +33,15 @@ class Question(Generic[T]):
     """One thing asked of the client.
 
     `method` and `params` are the request on the wire, `needs` the capabilities the client must
-    have declared for it, and `read` turns the client's result into what the author gets; it
-    raises ValueError for a result that does not fit the question.
+    have declared for it. `keep` takes from the client's result what `read` needs, and leaves alone
+    what is no such result; `read` turns that into what the author gets, and raises ValueError for a
+    result that does not fit the question.
     """
 
     method: str
     params: dict[str, Any]
     needs: dict[str, Any]
+    keep: Callable[[dict[str, Any]], dict[str, Any]]
     read: Callable[[dict[str, Any]], T]
 
 
@@ -145,7 +152,7 @@ class RoundTrip:
             result = state.answers.get(key, result)
         if result is not None and not isinstance(result, dict):
             raise InvalidParams(f"params.inputResponses.{key} must be an object.")
-        return result
+        return None if result is None else question.keep(result)
 
     def _remember(self, questions: Mapping[str, Question[Any]], raw: dict[str, Any]) -> None:
         """Keep what this round brought, for the state of the questions still to come."""
@@ -171,7 +178,7 @@ class RoundTrip:
         return InputRequiredResult.model_construct(
             result_type="input_required",
             input_requests=requests,
-            request_state=self._exchange.server.sealer.seal(state.to_json()),
+            request_state=_sealed(state, self._exchange.server.sealer),
         )
 
     def _open(self, sealed: str) -> RequestState:
@@ -217,7 +224,18 @@ def _covers(name: str, have: Mapping[str, Any], wanted: Mapping[str, Any]) -> bo
     return all(key in have for key in wanted)
 
 
-def merge(required: list[InputRequired], sealer: Any) -> InputRequired:
+def _sealed(state: RequestState, sealer: Sealer) -> str:
+    value = state.to_json()
+    size = len(json.dumps(value, separators=(",", ":")))
+    if size > MOST_SEALED:
+        raise InvalidParams(
+            f"params.inputResponses: the answers so far take {size:,} bytes, and no more than "
+            f"{MOST_SEALED:,} are kept for the next round: send shorter answers."
+        )
+    return sealer.seal(value)
+
+
+def merge(required: list[InputRequired], sealer: Sealer) -> InputRequired:
     """One result out of several that concurrent tasks of one call ended with."""
     first = required[0]
     if len(required) == 1:
@@ -226,7 +244,7 @@ def merge(required: list[InputRequired], sealer: Any) -> InputRequired:
     states: list[RequestState] = []
     for item in required:
         requests.update(item.result.input_requests or {})
-        states.append(RequestState.from_json(sealer.open(item.result.request_state)))
+        states.append(RequestState.from_json(sealer.open(item.result.request_state or "")))
     state = RequestState(
         call=states[0].call,
         asked={key: value for one in states for key, value in one.asked.items()},
@@ -236,7 +254,7 @@ def merge(required: list[InputRequired], sealer: Any) -> InputRequired:
         InputRequiredResult.model_construct(
             result_type="input_required",
             input_requests=requests,
-            request_state=sealer.seal(state.to_json()),
+            request_state=_sealed(state, sealer),
         )
     )
 

@@ -6,7 +6,7 @@ several at once. What a form looks like is `forms`, how a question travels `aski
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -48,6 +48,7 @@ def form(message: str, answer: type[T] | Any) -> Question[Answer[Any]]:
         method="elicitation/create",
         params={"mode": "form", "message": message, "requestedSchema": spec.requested_schema},
         needs={"elicitation": {"form": {}}},
+        keep=lambda result: _kept_answer(result, spec.fields),
         read=lambda result: _answer(result, spec.read),
     )
 
@@ -58,6 +59,7 @@ def url(message: str, url: str) -> Question[Answer[None]]:
         method="elicitation/create",
         params={"mode": "url", "message": message, "url": url},
         needs={"elicitation": {"url": {}}},
+        keep=lambda result: _kept_answer(result, ()),
         read=lambda result: _answer(result, lambda content: None),
     )
 
@@ -89,13 +91,16 @@ def sample(
         method="sampling/createMessage",
         params=codec.encode(params, LATEST),
         needs={"sampling": {"tools": {}} if uses_tools else {}},
+        keep=lambda result: _members(result, ("role", "content", "model", "stopReason", "_meta")),
         read=lambda result: codec.decode(CreateMessageResult, result, LATEST),
     )
 
 
 def roots() -> Question[list[Root]]:
     """Ask for the directories and files the client shares."""
-    return Question(method="roots/list", params={}, needs={"roots": {}}, read=_roots)
+    return Question(
+        method="roots/list", params={}, needs={"roots": {}}, keep=_kept_roots, read=_roots
+    )
 
 
 def can_be_asked(question: Question[Any], capabilities: Mapping[str, Any]) -> bool:
@@ -105,6 +110,27 @@ def can_be_asked(question: Question[Any], capabilities: Mapping[str, Any]) -> bo
     except ClientCannotAnswer:
         return False
     return True
+
+
+def _members(value: Any, names: Collection[str]) -> Any:
+    """An object with only these members; what is no object as it is, for `read` to refuse."""
+    if not isinstance(value, dict):
+        return value
+    return {name: value[name] for name in names if name in value}
+
+
+def _kept_answer(result: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
+    kept: dict[str, Any] = _members(result, ("action", "content"))
+    if "content" in kept:
+        kept["content"] = _members(kept["content"], fields)
+    return kept
+
+
+def _kept_roots(result: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = _members(result, ("roots",))
+    if isinstance(kept.get("roots"), list):
+        kept["roots"] = [_members(root, ("uri", "name", "_meta")) for root in kept["roots"]]
+    return kept
 
 
 def _answer(result: dict[str, Any], read: Callable[[Mapping[str, Any] | None], T]) -> Answer[T]:

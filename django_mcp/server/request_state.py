@@ -18,13 +18,19 @@ from typing import Any, Final, Protocol
 #: How long a sealed state is good for, in seconds.
 LIFETIME: Final = 600
 
+#: No sealed state is longer; what is was not sealed here, and is not looked at.
+LONGEST_SEALED: Final = 128 * 1024
+
 
 class InvalidState(Exception):
     """A state was changed, is too old, or was never sealed here."""
 
 
 class Sealer(Protocol):
-    """Turns JSON into a string that only this server can have made, and back."""
+    """Turns JSON into a string that only this server can have made, and back.
+
+    What is sealed is at most 64 KiB of JSON (`asking`).
+    """
 
     def seal(self, value: Any) -> str:
         """Return a printable ASCII string that `open` turns back into `value`."""
@@ -45,6 +51,8 @@ class EphemeralSealer:
         return base64.urlsafe_b64encode(self._mac(payload) + payload).decode("ascii")
 
     def open(self, sealed: str) -> Any:
+        if len(sealed) > LONGEST_SEALED:
+            raise InvalidState("too long")
         try:
             raw = base64.b64decode(sealed.encode("ascii"), altchars=b"-_", validate=True)
         except ValueError as error:

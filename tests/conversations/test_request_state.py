@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import random
 import time
+import zlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.core import signing
 
-from django_mcp import Context, MCPServer
+from django_mcp import Context, MCPServer, questions
 from django_mcp.authentication import anonymous
 from django_mcp.default import DjangoSealer
 from django_mcp.server.request_state import EphemeralSealer
@@ -19,6 +23,7 @@ from tests.conversations.talk import (
     by_name,
     calling,
     complete,
+    completion,
     consumer_of,
     said,
 )
@@ -85,6 +90,34 @@ async def test_a_state_that_was_changed_is_refused(door: Door, place: int) -> No
 async def test_a_state_of_the_clients_own_making_is_refused(door: Door, state: str) -> None:
     dialogue = calling(door, "delete")
     dialogue.state = state
+
+    await refuses(dialogue)
+
+
+async def test_a_state_that_is_too_long_is_not_looked_at(
+    door: Door, server: MCPServer, monkeypatch: Any
+) -> None:
+    def never(*args: Any, **options: Any) -> Any:
+        pytest.fail("this was called")
+
+    dialogue = calling(door, "delete")
+    # It was sealed here, by somebody who did not look at the size.
+    dialogue.state = server.sealer.seal([random.random() for _ in range(20_000)])
+    assert len(dialogue.state) > 128 * 1024
+    monkeypatch.setattr(signing, "loads", never)
+    monkeypatch.setattr(EphemeralSealer, "_mac", never)
+
+    await refuses(dialogue)
+
+
+async def test_nothing_is_decompressed_before_its_signature_is_known(
+    guarded: Any, monkeypatch: Any
+) -> None:
+    dialogue = calling(guarded(anonymous), "delete")
+    signed = signing.dumps("x" * 10_000, salt=DjangoSealer.salt, compress=True)
+    assert signed.startswith(".")
+    dialogue.state = signed[:-1] + ("A" if signed[-1] != "A" else "B")
+    monkeypatch.setattr(zlib, "decompress", lambda data: pytest.fail("this was called"))
 
     await refuses(dialogue)
 
@@ -260,6 +293,107 @@ async def test_a_state_says_nothing_to_those_who_read_it_that_they_do_not_know(
 
     assert "confidential" not in str(opened)
     assert set(opened) == {"c", "q", "a"}
+
+
+def interview(server: MCPServer) -> None:
+    """A tool that asks four things one after the other, each in another way."""
+
+    @server.tool
+    async def interview(ctx: Context):  # type: ignore[no-untyped-def]
+        name = (await ctx.ask("Name?", key="name")).data
+        await ctx.ask_url("Sign.", "https://example.com", key="sign")
+        sampled = await ctx.sample("Hello", key="said")
+        roots = await ctx.list_roots(key="roots")
+        await ctx.confirm("Sure?", key="sure")
+        return f"{name} {sampled.text} {[root.uri for root in roots]}"
+
+
+ANSWERS = {
+    "name": accepted(value="Ada"),
+    "sign": {"action": "accept"},
+    "said": completion("Hi"),
+    "roots": {"roots": [{"uri": "file:///a", "name": "a"}]},
+}
+
+
+async def test_of_an_answer_only_what_was_asked_for_is_kept(door: Door, server: MCPServer) -> None:
+    interview(server)
+    junk = "x" * 100_000
+    more = {
+        "name": {
+            "action": "accept",
+            "content": {"value": "Ada", "junk": junk},
+            "_meta": {"a": junk},
+        },
+        "sign": {"action": "accept", "content": {"junk": junk}, "junk": junk},
+        "said": {**completion("Hi"), "junk": junk},
+        "roots": {"roots": [{"uri": "file:///a", "name": "a", "junk": junk}], "junk": junk},
+    }
+    dialogue = calling(door, "interview")
+    await dialogue.asked()
+    for key in ANSWERS:
+        await dialogue.asked({key: more[key], "junk": {"junk": junk}})
+
+    kept = {**ANSWERS, "sign": {"action": "accept", "content": {}}}
+    assert server.sealer.open(dialogue.state or "")["a"] == kept
+    assert len(dialogue.state or "") < 2000
+    assert await dialogue.ended(YES) == said("Ada Hi ['file:///a']")
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00fc", "\u0001"])
+async def test_no_more_than_64_kib_are_kept_for_the_next_round(
+    door: Door, server: MCPServer, letter: str
+) -> None:
+    interview(server)
+    # The written answer, and some 200 bytes for the fingerprints and names.
+    written = len(json.dumps(letter)) - 2
+    dialogue = calling(door, "interview")
+    await dialogue.asked()
+    first = dialogue.state
+
+    await dialogue.asked({"name": accepted(value=letter * ((65_536 - 500) // written))})
+    assert len(dialogue.state or "") < 128 * 1024
+    await dialogue.asked({"sign": {"action": "accept"}})
+
+    dialogue.state = first
+    error = await dialogue.refused({"name": accepted(value=letter * (65_536 // written))})
+    assert error["code"] == -32602
+    assert error["message"].startswith("params.inputResponses: the answers so far take 65,")
+    assert error["message"].endswith(
+        "no more than 65,536 are kept for the next round: send shorter answers."
+    )
+
+
+async def test_tasks_that_ask_side_by_side_keep_no_more_together(
+    door: Door, server: MCPServer
+) -> None:
+    @server.tool
+    async def meet(ctx: Context):  # type: ignore[no-untyped-def]
+        async with asyncio.TaskGroup() as group:
+            for name in "ab":
+                asked = {f"{name}{n}": questions.form("Text?", str) for n in range(2)}
+                group.create_task(ctx.ask_all(asked))
+
+    dialogue = calling(door, "meet")
+    await dialogue.asked()
+    first = dialogue.state
+    half = accepted(value="x" * 30_000)
+
+    assert sorted(await dialogue.asked({"a0": half, "b0": half})) == ["a1", "b1"]
+    dialogue.state = first
+    half = accepted(value="x" * 40_000)
+    assert (await dialogue.refused({"a0": half, "b0": half}))["code"] == -32602
+
+
+async def test_what_is_not_kept_may_be_longer(door: Door, server: MCPServer) -> None:
+    @server.tool
+    async def length(ctx: Context):  # type: ignore[no-untyped-def]
+        return str(len((await ctx.ask("Text?", key="text")).data))
+
+    dialogue = calling(door, "length")
+    await dialogue.asked()
+
+    assert await dialogue.ended({"text": accepted(value="x" * 99_999)}) == said("99999")
 
 
 async def test_a_prompt_accepts_its_own_state(door: Door) -> None:
