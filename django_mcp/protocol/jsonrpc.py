@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate, product
-from operator import add
+from itertools import accumulate
 from typing import Any, NoReturn, TypeAlias, TypeGuard
 
 from .errors import InvalidRequest, ParseError, ProtocolError
@@ -134,21 +132,8 @@ def _no_constant(literal: str) -> NoReturn:
 
 _decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-
-
-def _heights() -> tuple[dict[int, int], dict[int, int]]:
-    """How far each word of eight brackets rises in all, and at most on the way."""
-    rise, peak = {}, {}
-    for brackets in product(b"[]", repeat=8):
-        levels = list(accumulate(1 if bracket == ord("[") else -1 for bracket in brackets))
-        word = int.from_bytes(bytes(brackets), sys.byteorder)
-        rise[word], peak[word] = levels[-1], max(levels)
-    return rise, peak
-
-
-_RISE, _PEAK = _heights()
+_STEPS = bytes.maketrans(b"{[}]", bytes([1, 1, 255, 255]))
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{[}]")
 
 
 def nests_deeper(text: bytes, max_depth: int) -> bool:
@@ -163,12 +148,9 @@ def nests_deeper(text: bytes, max_depth: int) -> bool:
     # Without escapes, every second piece between quotes is inside a string. A backslash outside a
     # string makes this wrong from there on, but the scanner stops there too.
     pieces = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
-    brackets = b"".join(pieces[::2]).translate(_BRACKETS, _NO_BRACKETS)
-    brackets += b"]" * (-len(brackets) % 8)
-    # Eight at a time, and the loop in C: a body can hold a million.
-    words = memoryview(brackets).cast("Q")
-    starts = accumulate(map(_RISE.__getitem__, words), initial=0)
-    return max(map(add, starts, map(_PEAK.__getitem__, words)), default=0) > max_depth
+    steps = b"".join(pieces[::2]).translate(_STEPS, _NO_BRACKETS)
+    # As signed bytes, 255 is -1.
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > max_depth
 
 
 def _batch(values: list[Any]) -> list[Message | InvalidRequest]:

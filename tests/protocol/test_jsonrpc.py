@@ -212,19 +212,6 @@ class TestDepth:
         with pytest.raises(ParseError, match="deeper than 6"):
             parse(message, max_depth=6)
 
-    def test_brackets_are_read_eight_at_a_time(self, monkeypatch):
-        class Heights(dict):
-            def __getitem__(self, word):
-                read.append(word)
-                return super().__getitem__(word)
-
-        read = []
-        monkeypatch.setattr(jsonrpc, "_RISE", Heights(jsonrpc._RISE))
-
-        parse(body(method="m", params={"rows": [[]] * 4000}))
-
-        assert len(read) == 8004 // 8 + 1
-
     @pytest.mark.parametrize("text", ["[" * 100, '"' + "{" * 100, "\\" + "[" * 100, '\\"[' * 100])
     def test_brackets_in_a_string_are_not_levels(self, text):
         assert parse(body(method="m", params={"a": text})) == Notification("m", {"a": text})
