@@ -151,8 +151,9 @@ def _group(exchange: Exchange, group: BaseExceptionGroup[Any]) -> Outcome:
     fatal = group.subgroup(KeyboardInterrupt)
     if fatal is not None:
         raise fatal
-    # One failure among tasks that were cancelled because of it is that failure.
-    only: BaseException = others or group
+    # One failure among tasks that were cancelled because of it, or that asked, is that failure.
+    failed = None if others is None else others.split(InputRequired)[1]
+    only: BaseException = failed or others or group
     while isinstance(only, BaseExceptionGroup) and len(only.exceptions) == 1:
         only = only.exceptions[0]
     return _failure(exchange, only)

@@ -204,6 +204,21 @@ async def test_what_a_function_did_not_find_is_said_without_its_text(
     assert (reply.status, reply.error) == (400, {"code": -32602, "message": "Not found."})
 
 
+async def test_a_failure_beside_a_question_is_the_answer(door: Door, server: MCPServer) -> None:
+    @server.tool
+    async def both(ctx: Context) -> None:
+        async def fail() -> None:
+            raise ToolError("Closed today.")
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail())
+            tasks.create_task(ctx.confirm("Sure?"))
+
+    result = await door.tool("both", capabilities={"elicitation": {}})
+
+    assert result == failed("Closed today.")
+
+
 @pytest.mark.parametrize("error", [NotPermitted("secret")])
 @pytest.mark.parametrize(
     ("method", "params", "message"),
