@@ -25,6 +25,8 @@ from .peers import CLONE, PEERS, DidNotStart, Peer, Running, WrongAnswer
 from .scenarios import SCENARIOS, Scenario
 
 REFERENCE = "sdk"
+#: A measurement counts as disturbed where others took more than this part of the server's core.
+DISTURBED = 0.05
 #: Names that stand for several servers.
 GROUPS = {"floor": ("floor-uvicorn", "floor-daphne")}
 DEFAULT_SERVERS = "ours-uvicorn,ours-daphne,sdk,floor"
@@ -70,6 +72,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=min(1, (os.cpu_count() or 1) - 1))
     parser.add_argument("--quiet", type=float, default=5, help="seconds to wait for quiet cores")
+    parser.add_argument("--tries", type=int, default=3, help="of a measurement that is disturbed")
     parser.add_argument(
         "--limit", type=float, default=20, help="minutes after which no round begins"
     )
@@ -127,8 +130,7 @@ def _rounds(
                 break
             turn = round_ % max(1, len(running))
             for server in running[turn:] + running[:turn]:
-                wait_until_quiet((load.core, load.server_core), options.quiet)
-                sample = _sample(server, scenario, load, database.parent)
+                sample = _sample(server, scenario, load, options, database.parent)
                 samples.setdefault(server.peer.name, []).append(sample)
             _say(f"{scenario.name}: round {round_ + 1} of {options.rounds}")
         for server in running:
@@ -162,12 +164,23 @@ def _checked(server: Running, scenario: Scenario) -> bool:
     return True
 
 
-def _sample(server: Running, scenario: Scenario, load: Load, directory: Path) -> Sample | None:
-    try:
-        return measure(server, scenario, load, directory)
-    except (WrongAnswer, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
-        _say(f"FAILED: {error}")
-        return None
+def _sample(
+    server: Running, scenario: Scenario, load: Load, options: argparse.Namespace, directory: Path
+) -> Sample | None:
+    """The first try that little else disturbed, or else the one that was disturbed least."""
+    best: Sample | None = None
+    for _ in range(options.tries):
+        wait_until_quiet((load.core, load.server_core), options.quiet)
+        try:
+            sample = measure(server, scenario, load, directory)
+        except (WrongAnswer, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+            _say(f"FAILED: {error}")
+            return None
+        if best is None or sample.others < best.others:
+            best = sample
+        if best.others <= DISTURBED:
+            break
+    return best
 
 
 def _say(text: str) -> None:
@@ -178,9 +191,9 @@ def _say(text: str) -> None:
 
 HEAD = (
     "| server | scenario | calls/s | p50 ms | p99 ms | CPU µs/call | x SDK, calls/s "
-    "| x SDK, calls per CPU second | floor's calls/s / its own | others on the core |"
+    "| x SDK, calls per CPU second | x floor, time | x floor, CPU | others on the core |"
 )
-RULE = "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+RULE = "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 
 
 def _print(scenario: Scenario, samples: Samples, options: argparse.Namespace) -> None:
@@ -208,6 +221,7 @@ def _line(name: str, scenario: Scenario, row: list[Sample | None], samples: Samp
         _ratio((ours.rate / theirs.rate for ours, theirs in _pairs(row, reference))),
         _ratio((theirs.cpu / ours.cpu for ours, theirs in _pairs(row, reference))),
         _ratio((floor.rate / ours.rate for ours, floor in _pairs(row, below))),
+        _ratio((ours.cpu / floor.cpu for ours, floor in _pairs(row, below))),
         f"{_median(sample.others for sample in seen):.0%}",
     )
     return f"| {' | '.join(cells)} |"
