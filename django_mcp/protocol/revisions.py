@@ -54,6 +54,14 @@ class Revision:
     resource_not_found: int = -32002
     """The error code of a missing resource (2026-07-28, server/resources#error-handling)."""
 
+    progress_message: bool = True
+    """A step of progress may say what is being done
+    (2025-03-26, basic/utilities/progress#progress-flow)."""
+
+    elicitation_modes: bool = False
+    """A question to the user says whether it is a form or a URL
+    (2025-11-25, client/elicitation#elicitation-requests)."""
+
     url_elicitation_error: bool = False
     """A request may fail with -32042 until the user has opened a URL
     (2025-11-25, client/elicitation#url-elicitation-required-error)."""
@@ -88,6 +96,7 @@ V2024_11_05 = Revision(
     name="2024-11-05",
     era=Era.STATEFUL,
     version_header=False,
+    progress_message=False,
 )
 
 V2025_03_26 = Revision(
@@ -109,12 +118,14 @@ V2025_11_25 = Revision(
     era=Era.STATEFUL,
     resumable=True,
     priming_event=True,
+    elicitation_modes=True,
     url_elicitation_error=True,
 )
 
 V2026_07_28 = Revision(
     name="2026-07-28",
     era=Era.STATELESS,
+    elicitation_modes=True,
     resource_not_found=-32602,
     any_json_structured_content=True,
     result_type=True,

@@ -1,8 +1,9 @@
 """Asking the client: one `ask()` for every way a question can travel.
 
 A question is the same value everywhere. `RoundTrip` sends it inside an `input_required` result and
-finds the answer in the request that follows; `NotAskable` refuses where no question may be asked.
-What a form looks like is `forms`; what a request state holds, `protocol.round_trips`.
+finds the answer in the request that follows; `NotAskable` refuses where no question may be asked,
+`Unreachable` where none would get through. `back_channel` has the one that sends a request and
+waits. What a form looks like is `forms`; what a request state holds, `protocol.round_trips`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, TypeVar
 
 from ..protocol.errors import InvalidParams
 from ..protocol.round_trips import RequestState, call_fingerprint, digest
 from ..protocol.types import InputRequiredResult
-from .errors import ClientCannotAnswer
+from .errors import ClientCannotAnswer, NoAnswer
 from .request_state import InvalidState, Sealer
 
 if TYPE_CHECKING:
@@ -59,12 +60,44 @@ class Asking(Protocol):
     async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
         """Return the answer to every question under its key, asking all of them at once.
 
-        Raises ClientCannotAnswer where the client did not declare what a question needs, and
-        RuntimeError for a key that an earlier question of the call has.
+        Raises ClientCannotAnswer where the client did not declare what a question needs, NoAnswer
+        where it gives none, and RuntimeError for a key that an earlier question of the call has.
         """
 
     def next_key(self) -> str:
         """A key for a question whose author gave none: the same in every run of the call."""
+
+    def can_ask(self, question: Question[Any]) -> bool:
+        """True where the client can be asked this, as far as that is known beforehand."""
+
+    async def require(self, key: str, question: Question[Any]) -> NoReturn:
+        """End the call: the client is to do this, and then to send its request again."""
+
+    async def ping(self) -> None:
+        """Return once the client has shown that it is there; raises NoAnswer where it does not."""
+
+
+class Keys:
+    """The keys of a call's questions: an answer is found by its key, so none comes twice."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._used: set[str] = set()
+
+    def next(self) -> str:
+        """A key for a question whose author gave none."""
+        self._count += 1
+        return f"question-{self._count}"
+
+    def use(self, keys: Iterable[str]) -> None:
+        """Note these keys; raises RuntimeError for one that was used before."""
+        for key in keys:
+            if key in self._used:
+                raise RuntimeError(
+                    f"Two questions of this call have the key {key!r}: give one of them another "
+                    "key=…, or leave it out; to use an answer twice, keep it in a variable."
+                )
+            self._used.add(key)
 
 
 class NotAskable:
@@ -74,13 +107,52 @@ class NotAskable:
         self._method = method
 
     async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
-        raise RuntimeError(
+        raise self._refusal()
+
+    def _refusal(self) -> RuntimeError:
+        return RuntimeError(
             f"Nothing can be asked while {self._method} is answered: only tools, prompts and "
             "resources may ask."
         )
 
     def next_key(self) -> str:
         return "question-1"
+
+    def can_ask(self, question: Question[Any]) -> bool:
+        return False
+
+    async def require(self, key: str, question: Question[Any]) -> NoReturn:
+        raise self._refusal()
+
+    async def ping(self) -> None:
+        return None
+
+
+class Unreachable:
+    """The way of asking of a connection that carries nothing to the client but the answer."""
+
+    async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
+        raise _unreachable(questions)
+
+    def next_key(self) -> str:
+        return "question-1"
+
+    def can_ask(self, question: Question[Any]) -> bool:
+        return False
+
+    async def require(self, key: str, question: Question[Any]) -> NoReturn:
+        raise _unreachable({key: question})
+
+    async def ping(self) -> None:
+        raise NoAnswer("The client cannot be pinged over this connection.")
+
+
+def _unreachable(questions: Mapping[str, Question[Any]]) -> ClientCannotAnswer:
+    return ClientCannotAnswer(
+        {name: needed for q in questions.values() for name, needed in q.needs.items()},
+        "The client cannot be asked over this connection: that takes a session, and a server that "
+        "streams.",
+    )
 
 
 class RoundTrip:
@@ -103,8 +175,7 @@ class RoundTrip:
         self._exchange = exchange
         self._arguments = arguments
         self._responses = responses if isinstance(responses, dict) else {}
-        self._count = 0
-        self._used: set[str] = set()
+        self._keys = Keys()
         self._call = ""
         self._state: RequestState | None = None
         self._asked_before = sealed is not None
@@ -112,11 +183,20 @@ class RoundTrip:
             self._state = self._open(sealed)
 
     def next_key(self) -> str:
-        self._count += 1
-        return f"question-{self._count}"
+        return self._keys.next()
+
+    def can_ask(self, question: Question[Any]) -> bool:
+        return can_answer(question, self._exchange.peer.capabilities_on_the_wire)
+
+    async def require(self, key: str, question: Question[Any]) -> NoReturn:
+        check_capabilities({key: question}, self._exchange.peer.capabilities_on_the_wire)
+        raise InputRequired(self._required({key: question}, {}))
+
+    async def ping(self) -> None:
+        return None  # Its request has just come, on a connection that is watched.
 
     async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
-        self._use(questions)
+        self._keys.use(questions)
         check_capabilities(questions, self._exchange.peer.capabilities_on_the_wire)
         found: dict[str, Any] = {}
         raw: dict[str, Any] = {}
@@ -132,16 +212,6 @@ class RoundTrip:
             raise InputRequired(self._required(missing, raw))
         self._remember(questions, raw)
         return found
-
-    def _use(self, keys: Iterable[str]) -> None:
-        # An answer is found by its key, so a second question under it would never be answered.
-        for key in keys:
-            if key in self._used:
-                raise RuntimeError(
-                    f"Two questions of this call have the key {key!r}: give one of them another "
-                    "key=…, or leave it out; to use an answer twice, keep it in a variable."
-                )
-            self._used.add(key)
 
     def _answer(self, key: str, question: Question[Any]) -> dict[str, Any] | None:
         result = self._responses.get(key)
@@ -215,6 +285,15 @@ def check_capabilities(questions: Mapping[str, Question[Any]], declared: Mapping
                 missing.setdefault(name, {}).update(wanted)
     if missing:
         raise ClientCannotAnswer(missing)
+
+
+def can_answer(question: Question[Any], declared: Mapping[str, Any]) -> bool:
+    """True where a client that declared these capabilities can be asked `question`."""
+    try:
+        check_capabilities({"": question}, declared)
+    except ClientCannotAnswer:
+        return False
+    return True
 
 
 def _covers(name: str, have: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

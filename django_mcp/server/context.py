@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from ..protocol.types import ClientCapabilities, CreateMessageResult, Implementation, Root
 from . import questions
@@ -127,7 +127,7 @@ class Context:
         params: dict[str, Any] = {"progressToken": token, "progress": progress}
         if total is not None:
             params["total"] = total
-        if message is not None:
+        if message is not None and self._exchange.peer.revision.progress_message:
             params["message"] = message
         await self._exchange.outlet.send("notifications/progress", params)
 
@@ -199,6 +199,30 @@ class Context:
         """
         return await self._ask_one(questions.url(message, url), key)
 
+    async def require_url(self, message: str, url: str, *, key: str | None = None) -> NoReturn:
+        """End the call: the user has to visit `url` first, and the client then sends it again.
+
+        For what has to be there before anything can be done, like an account that is linked. Check
+        for it before you call this: the function runs again from the top.
+
+        Raises ClientCannotAnswer where the client cannot send its user to a URL.
+        """
+        asking = self._exchange.asking
+        await asking.require(key or asking.next_key(), questions.url(message, url))
+
+    async def ping(self) -> None:
+        """Return once the client has shown that it is there; raises NoAnswer where it does not."""
+        await self._exchange.asking.ping()
+
+    async def close_stream(self, retry: float = 1.0) -> None:
+        """Let go of the client's connection while the function goes on.
+
+        For a call that takes long: the client comes back after `retry` seconds for what was
+        written meanwhile, the answer included. Does nothing where the protocol or the client has no
+        way to come back (2025-11-25, basic/transports#sending-messages-to-the-server).
+        """
+        await self._exchange.outlet.close(retry)
+
     async def sample(
         self,
         messages: str | Sequence[Any],
@@ -237,8 +261,8 @@ class Context:
         return await self._exchange.asking.ask(asked)
 
     def can_ask(self, question: Question[Any]) -> bool:
-        """True where the client declared what `question` needs."""
-        return questions.can_be_asked(question, self._exchange.peer.capabilities_on_the_wire)
+        """True where the client declared what `question` needs, and can be reached."""
+        return self._exchange.asking.can_ask(question)
 
     async def _ask_one(self, question: Question[T], key: str | None) -> T:
         asking = self._exchange.asking

@@ -38,10 +38,14 @@ class Encoded(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it."""
+    """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it.
+
+    `outcome` is what `calls.CallRecord` has under that name.
+    """
 
     status: int
     body: bytes
+    outcome: str = "ok"
 
 
 Result = WireModel | Encoded
@@ -72,7 +76,7 @@ async def answer(exchange: Exchange) -> Reply:
         reply, outcome, code = _failure(exchange, error)
     if is_reported(exchange):
         await report(exchange, outcome, code, started)
-    return reply
+    return reply if outcome == "ok" else reply._replace(outcome=outcome)
 
 
 def _is_cancelled() -> bool:
@@ -201,7 +205,7 @@ def _known(exchange: Exchange, error: BaseException) -> ProtocolError | None:
     if isinstance(error, NotPermitted):
         return unknown(exchange)
     if isinstance(error, NotFound):
-        is_read = exchange.request.method == "resources/read"
+        is_read = exchange.request.method.startswith("resources/")
         return unknown(exchange) if is_read else InvalidParams("Not found.")
     return None
 
@@ -211,7 +215,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {"tools/call": "tool", "prompts/get": "prom
 
 def unknown(exchange: Exchange) -> ProtocolError:
     """The error for a target that does not exist, or that this caller may not know of."""
-    if exchange.request.method == "resources/read":
+    if exchange.request.method.startswith("resources/"):
         return ResourceNotFound(exchange.target, exchange.peer.revision)
     kind = _UNKNOWN.get(exchange.request.method, "target")
     return InvalidParams(f"Unknown {kind}: {exchange.target}")

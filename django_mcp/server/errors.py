@@ -2,7 +2,8 @@
 
     MCPServerError                    the common root
     ├── ToolError                     its text reaches the caller, as a result with ``isError``
-    │   └── InvalidArguments          the arguments do not fit the tool   .problems
+    │   ├── InvalidArguments          the arguments do not fit the tool   .problems
+    │   └── NoAnswer                  a question to the client was not answered
     ├── NotFound                      what was asked for does not exist
     ├── NotPermitted                  this caller may not; answered exactly like the unknown
     ├── ClientCannotAnswer            the client did not declare what was asked of it   .required
@@ -49,6 +50,14 @@ class InvalidArguments(ToolError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.name, self.problems))
+
+
+class NoAnswer(ToolError):
+    """A question reached the client and was not answered.
+
+    It took too long, failed at the client, or what came does not fit the question. A user who says
+    no has answered. Uncaught, the call fails with this text.
+    """
 
 
 class NotFound(MCPServerError):

@@ -15,7 +15,9 @@ from ..protocol.jsonrpc import Request, is_id
 from .access import ANONYMOUS, AccessRule, Principal, allowed
 from .asking import Asking, NotAskable, RoundTrip
 from .context import Context
+from .hub import Hub
 from .peer import Peer
+from .sessions import Change, Session, SessionStore
 
 if TYPE_CHECKING:
     from .server import MCPServer
@@ -47,6 +49,10 @@ class Outlet(Protocol):
     async def send(self, method: str, params: dict[str, Any]) -> None:
         """Write one notification; returns when the transport has taken it."""
 
+    async def close(self, retry: float) -> None:
+        """Close the connection, where the client can come back for the rest after `retry`
+        seconds."""
+
 
 class Nowhere:
     """The outlet of a transport that can write only the answer."""
@@ -56,16 +62,38 @@ class Nowhere:
     async def send(self, method: str, params: dict[str, Any]) -> None:
         return None
 
+    async def close(self, retry: float) -> None:
+        return None
+
+
+class Link(NamedTuple):
+    """The session a request belongs to, who keeps it, and what else runs for it here."""
+
+    session: Session
+    store: SessionStore
+    hub: Hub
+
+    async def change(self, change: Change) -> None:
+        """Change the session, for every process."""
+        await self.store.change(self.session.key, change)
+        self.hub.changed(self.session.key)
+
 
 class Exchange:
-    """A request being answered; `target` is the name or URI it is about, once that is known."""
+    """A request being answered; `target` is the name or URI it is about, once that is known.
+
+    `link` is None where the request belongs to no session. `asking` is how the client is asked
+    while the request waits, None where questions travel in its result.
+    """
 
     __slots__ = (
         "_asking",
+        "_connected_asking",
         "_context",
         "_question",
         "caller",
         "lifespan_state",
+        "link",
         "outlet",
         "peer",
         "request",
@@ -74,16 +102,25 @@ class Exchange:
     )
 
     def __init__(
-        self, server: MCPServer, request: Request, peer: Peer, caller: Caller, outlet: Outlet
+        self,
+        server: MCPServer,
+        request: Request,
+        peer: Peer,
+        caller: Caller,
+        outlet: Outlet,
+        link: Link | None = None,
+        asking: Asking | None = None,
     ) -> None:
         self.server = server
         self.request = request
         self.peer = peer
         self.caller = caller
         self.outlet = outlet
+        self.link = link
         self.target = ""
         self.lifespan_state: Any = None
         self._context: Context | None = None
+        self._connected_asking = asking
         self._asking: Asking | None = None
         self._question: tuple[Mapping[str, Any] | None, object, str | None] | None = None
 
@@ -123,6 +160,9 @@ class Exchange:
         even if nothing would be asked.
         """
         self.target = target
+        if self._connected_asking is not None:
+            self._asking = self._connected_asking
+            return
         self._question = (arguments, responses, state)
         if state is not None:
             self._asking = RoundTrip(self, arguments, responses, state)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from ..protocol import codec
+from ..protocol import codec, revisions
 from ..protocol.envelope import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, Envelope
-from ..protocol.errors import InvalidParams
-from ..protocol.revisions import Revision
+from ..protocol.errors import InvalidParams, UnsupportedProtocolVersion
+from ..protocol.revisions import V2025_03_26, Era, Revision
 from ..protocol.types import ClientCapabilities, Implementation
+from .sessions import Session
 
 #: RFC 5424 severities, least severe first (2026-07-28, server/utilities/logging).
 LOG_LEVELS: Final = (
@@ -25,6 +26,10 @@ LOG_LEVELS: Final = (
     "alert",
     "emergency",
 )
+
+#: What a client is sent that has a session and never said (2025-11-25, server/utilities/logging:
+#: the server decides).
+DEFAULT_LOG_LEVEL: Final = "info"
 
 
 class Peer(NamedTuple):
@@ -68,3 +73,21 @@ def from_envelope(envelope: Envelope) -> Peer:
     if level is not None and level not in LOG_LEVELS:
         raise InvalidParams(f"params._meta: {LOG_LEVEL} must be one of {', '.join(LOG_LEVELS)}.")
     return Peer(envelope.revision, meta.get(CLIENT_INFO), meta[CLIENT_CAPABILITIES], level)
+
+
+def from_session(session: Session) -> Peer:
+    """Build the peer of one request of a session."""
+    level = session.log_level or DEFAULT_LOG_LEVEL
+    return Peer(session.revision, session.client_info, dict(session.capabilities), level)
+
+
+def unremembered(version: str | None) -> Peer:
+    """Build the peer of a request outside of any session, of a client that has initialized.
+
+    `version` is what it says in MCP-Protocol-Version; without that it is 2025-03-26 (2025-11-25,
+    basic/transports#protocol-version-header). What it can do, nobody knows any more.
+    """
+    revision = revisions.find(version or V2025_03_26.name)
+    if revision is None or revision.era is not Era.STATEFUL:
+        raise UnsupportedProtocolVersion(str(version), revisions.names())
+    return Peer(revision, None, {}, None)

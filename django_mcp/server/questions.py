@@ -21,8 +21,7 @@ from ..protocol.types import (
     SamplingMessage,
     TextContent,
 )
-from .asking import Question, check_capabilities
-from .errors import ClientCannotAnswer
+from .asking import Question
 from .forms import form as build_form
 
 T = TypeVar("T")
@@ -101,15 +100,6 @@ def roots() -> Question[list[Root]]:
     return Question(
         method="roots/list", params={}, needs={"roots": {}}, keep=_kept_roots, read=_roots
     )
-
-
-def can_be_asked(question: Question[Any], capabilities: Mapping[str, Any]) -> bool:
-    """True where a client with `capabilities` can be asked `question`."""
-    try:
-        check_capabilities({"": question}, capabilities)
-    except ClientCannotAnswer:
-        return False
-    return True
 
 
 def _members(value: Any, names: Collection[str]) -> Any:

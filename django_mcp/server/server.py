@@ -10,26 +10,31 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+from weakref import WeakKeyDictionary
 
 from ..protocol import codec, types
 from ..protocol.envelope import SERVER_INFO
 from ..protocol.methods import METHODS
-from ..protocol.revisions import V2026_07_28, Revision
+from ..protocol.revisions import REVISIONS, Revision
 from .access import AccessRule
-from .broker import Broker, Change, InMemoryBroker
+from .back_channel import elicitation_mark
+from .broker import Broker, Change, Elicited, InMemoryBroker
 from .calls import CallObserver
 from .completions import ArgumentCompletion
 from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
 from .dispatch import Handler, Middleware, Reply, answer
 from .errors import RegistrationError
+from .events import EventLog, InMemoryEvents
 from .exchange import Exchange
 from .frames import Frames
 from .handlers import HANDLERS
 from .handlers.resources import contents
+from .hub import Hub
 from .lifespan import Lifespan, LifespanRunner
 from .registration import Registration
 from .registry import Collection, IconResolver, resolve, same_origin
-from .request_state import EphemeralSealer, Sealer
+from .request_state import LIFETIME, EphemeralSealer, Sealer
+from .sessions import InMemorySessions, Session, SessionStore
 from .subscriptions import Subscription
 from .threads import ThreadWorkers, Workers
 
@@ -72,8 +77,10 @@ class MCPServer(Registration):
     `instructions` are for the model. `page_size` is how many components a list shows at a time.
     `cache` maps the methods of lists, resources/read and server/discover to a `CacheHint`.
     `middleware` wraps every request; `lifespan` is set up once per process.
-    `workers`, `broker`, `sealer`, `resolve_rule` and `resolve_icon` are how a framework plugs in
-    its threads, its processes, its keys, its permissions and its static files.
+    `question_timeout` is how many seconds a call waits for its client's answer on a connection.
+    `workers`, `broker`, `sessions`, `events`, `sealer`, `resolve_rule` and `resolve_icon` are how a
+    framework plugs in its threads, its processes, its database, its keys, its permissions and its
+    static files.
     """
 
     def __init__(
@@ -92,6 +99,9 @@ class MCPServer(Registration):
         lifespan: Lifespan | None = None,
         workers: Workers | None = None,
         broker: Broker | None = None,
+        sessions: SessionStore | None = None,
+        events: EventLog | None = None,
+        question_timeout: float = LIFETIME,
         sealer: Sealer | None = None,
         resolve_rule: Callable[[str], AccessRule] | None = None,
         resolve_icon: IconResolver = same_origin,
@@ -117,9 +127,13 @@ class MCPServer(Registration):
         self.lifespan = None if lifespan is None else LifespanRunner(lifespan, self)
         self.workers: Workers = workers or ThreadWorkers()
         self.broker: Broker = broker or InMemoryBroker()
+        self.sessions: SessionStore = sessions or InMemorySessions()
+        self.events: EventLog = events or InMemoryEvents()
+        self.question_timeout = question_timeout
         self.sealer: Sealer = sealer or EphemeralSealer()
         self.handlers: Mapping[str, Handler] = HANDLERS
-        self.revisions: tuple[Revision, ...] = (V2026_07_28,)
+        self.revisions: tuple[Revision, ...] = tuple(reversed(REVISIONS))
+        self._hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
         self.subscriptions: set[Subscription] = set()
         self.listening: set[asyncio.Task[Any]] = set()
         self.tools: Collection[Tool] = Collection("tools", self.notify_tools_changed)
@@ -153,6 +167,15 @@ class MCPServer(Registration):
         """The contents under `uri` for the caller of `exchange`; raises NotFound."""
         return list((await contents(exchange, uri)).contents)
 
+    @property
+    def hub(self) -> Hub:
+        """What runs and waits on the running event loop on behalf of sessions."""
+        loop = asyncio.get_running_loop()
+        found = self._hubs.get(loop)
+        if found is None:
+            found = self._hubs[loop] = Hub(self.broker)
+        return found
+
     async def startup(self) -> None:
         """Enter the lifespan now and not with the first request."""
         if self.lifespan is not None:
@@ -168,6 +191,9 @@ class MCPServer(Registration):
             await asyncio.wait(self.listening, timeout=LAST_WORDS)
         if self.lifespan is not None:
             await self.lifespan.close()
+        hub = self._hubs.pop(asyncio.get_running_loop(), None)
+        if hub is not None:
+            hub.close()
 
     # Telling that something changed; callable from any thread
 
@@ -186,6 +212,21 @@ class MCPServer(Registration):
     def notify_resource_updated(self, uri: str) -> None:
         """Tell every client that follows `uri` that it has new content."""
         self.broker.publish(Change("resource", uri))
+
+    def notify_elicitation_complete(self, url: str) -> None:
+        """Tell the clients whose user was sent to `url` that what was to be done there is done."""
+        self.broker.publish(Elicited(elicitation_mark(url)))
+
+    # What happens to sessions; for a subclass to tell others
+
+    def session_opened(self, session: Session) -> None:
+        """A client has initialized."""
+
+    def session_closed(self, session: Session) -> None:
+        """A session was ended by its client, or by this server."""
+
+    def roots_changed(self, session: Session) -> None:
+        """A client says that its roots changed."""
 
     # What handlers ask of the server
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from ..protocol.types import SubscriptionFilter
-from .broker import Broker, Change
+from .broker import Broker, Change, Message
 
 #: Open streams of one server in one process.
 MAX_LISTENERS: Final = 1024
@@ -82,9 +82,9 @@ class Subscription:
             if self._ended:
                 return
 
-    def _hear(self, change: Change) -> None:
-        if self._wants(change):
-            self._pending[change] = None
+    def _hear(self, message: Message) -> None:
+        if isinstance(message, Change) and self._wants(message):
+            self._pending[message] = None
             self._wake.set()
 
     def _wants(self, change: Change) -> bool:

@@ -11,9 +11,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from ..dispatch import Handler
-from . import completion, lifecycle, prompts, resources, subscriptions, tools
+from . import completion, lifecycle, logging, prompts, resources, subscriptions, tools
 
 HANDLERS: Final[Mapping[str, Handler]] = {
+    "initialize": lifecycle.initialize,
+    "ping": lifecycle.ping,
+    "logging/setLevel": logging.set_level,
+    "resources/subscribe": resources.subscribe,
+    "resources/unsubscribe": resources.unsubscribe,
     "server/discover": lifecycle.discover,
     "tools/list": tools.list_tools,
     "tools/call": tools.call,

@@ -1,10 +1,16 @@
-"""server/discover: what this server is, and what it can do for this caller."""
+"""initialize and server/discover: what this server is, and what it can do for this caller."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...protocol.types import DiscoverResult, ServerCapabilities
+from ...protocol.types import (
+    DiscoverResult,
+    EmptyResult,
+    InitializeRequestParams,
+    InitializeResult,
+    ServerCapabilities,
+)
 from ..dispatch import Result
 from ..exchange import Exchange
 
@@ -22,6 +28,22 @@ async def discover(exchange: Exchange, params: Any) -> Result:
     )
 
 
+async def initialize(exchange: Exchange, params: InitializeRequestParams) -> Result:
+    """2025-11-25, basic/lifecycle#initialization. Which revision it is to be was settled before."""
+    server = exchange.server
+    return InitializeResult(
+        protocol_version=exchange.peer.revision.name,
+        capabilities=capabilities(exchange),
+        server_info=server.implementation(exchange.caller.origin),
+        instructions=server.instructions,
+    )
+
+
+async def ping(exchange: Exchange, params: Any) -> Result:
+    """2025-11-25, basic/utilities/ping."""
+    return EmptyResult()
+
+
 def capabilities(exchange: Exchange) -> ServerCapabilities:
     """What the server offers over this exchange's transport, and nothing it could not keep.
 
@@ -29,10 +51,11 @@ def capabilities(exchange: Exchange) -> ServerCapabilities:
     does not promise them. Whether a function will log is not known before it runs.
     """
     server = exchange.server
-    changes = {"listChanged": True} if exchange.caller.streams else {}
+    remembers = exchange.peer.revision.enveloped or server.sessions.keeps
+    changes = {"listChanged": True} if exchange.caller.streams and remembers else {}
     resources = {**changes, "subscribe": True} if changes else {}
     offered: dict[str, Any] = {}
-    if exchange.caller.streams:
+    if changes:
         offered["logging"] = {}  # 2026-07-28, server/utilities/logging#capabilities
     if len(server.tools):
         offered["tools"] = changes

@@ -1,22 +1,28 @@
-"""resources/list, resources/templates/list and resources/read."""
+"""resources/list, resources/templates/list and resources/read; subscribing up to 2025-11-25."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final, NamedTuple
 
+from ...protocol.errors import InvalidParams, MethodNotFound
 from ...protocol.types import (
+    EmptyResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
 )
 from ..components import Callee
 from ..dispatch import Result
 from ..errors import InvalidArguments, NotFound
 from ..exchange import Exchange
 from ..results import resource_result
+from ..sessions import Change
+from ..subscriptions import MAX_URI
 from .listing import page
 
 #: Values that would leave a directory they are joined to: a parent segment, a root, a drive, NUL.
@@ -47,6 +53,29 @@ async def read(exchange: Exchange, params: ReadResourceRequestParams) -> Result:
 async def contents(exchange: Exchange, uri: str) -> ReadResourceResult:
     """What stands under `uri`; raises NotFound for what is unknown, hidden or out of bounds."""
     return await _contents(exchange, uri, await _find(exchange, uri))
+
+
+async def subscribe(exchange: Exchange, params: SubscribeRequestParams) -> Result:
+    """2025-11-25, server/resources#subscriptions. What the caller may not read is unknown."""
+    if exchange.link is None or not exchange.caller.streams:
+        raise MethodNotFound(exchange.request.method)
+    if len(params.uri) > MAX_URI:
+        raise InvalidParams(
+            f"params.uri has {len(params.uri)} characters; {MAX_URI} are allowed to subscribe."
+        )
+    exchange.target = params.uri
+    await _find(exchange, params.uri)
+    await exchange.link.change(Change(follow=params.uri))
+    return EmptyResult()
+
+
+async def unsubscribe(exchange: Exchange, params: UnsubscribeRequestParams) -> Result:
+    """2025-11-25, server/resources#subscriptions. From what it never followed, is as well done."""
+    if exchange.link is None or not exchange.caller.streams:
+        raise MethodNotFound(exchange.request.method)
+    exchange.target = params.uri
+    await exchange.link.change(Change(unfollow=params.uri))
+    return EmptyResult()
 
 
 async def readable(exchange: Exchange, uri: str) -> bool:

@@ -1,0 +1,163 @@
+"""Asking over a connection: the question is a request to the client, and the call waits for it.
+
+This is how a question travels up to 2025-11-25: on the stream of the call it belongs to. The answer
+is a message of its own, which may arrive at any process; `hub` finds the call that waits. What a
+question is, and how it travels without a connection, is `asking`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import count
+from typing import Any, Final, NoReturn, Protocol
+
+from ..protocol import codec, methods
+from ..protocol.errors import InvalidParams, InvalidRequest, UrlElicitationRequired, from_wire
+from ..protocol.jsonrpc import RequestId
+from ..protocol.revisions import LATEST, Revision
+from ..protocol.round_trips import digest
+from .asking import Keys, Question, can_answer, check_capabilities
+from .broker import Answered
+from .errors import ClientCannotAnswer, NoAnswer
+from .hub import Hub
+from .sessions import Change, Session, SessionStore
+
+#: Tells the questions of this process from those of every other.
+_PROCESS: Final = secrets.token_hex(6)
+_numbers = count(1)
+
+#: Characters of a client's own words that are repeated.
+_LONGEST_WORDS: Final = 300
+
+
+class Mouth(Protocol):
+    """Where what a server says to its client during a call goes."""
+
+    async def send(self, method: str, params: dict[str, Any]) -> None:
+        """Write a notification."""
+
+    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> None:
+        """Write a request; the answer comes by another way."""
+
+
+class BackChannel:
+    """Asks on the stream of a call, and waits. `timeout` is in seconds."""
+
+    def __init__(
+        self, hub: Hub, store: SessionStore, session: Session, mouth: Mouth, timeout: float
+    ) -> None:
+        self._hub = hub
+        self._store = store
+        self._session = session
+        self._mouth = mouth
+        self._timeout = timeout
+        self._keys = Keys()
+
+    def next_key(self) -> str:
+        return self._keys.next()
+
+    async def ask(self, questions: Mapping[str, Question[Any]]) -> dict[str, Any]:
+        self._keys.use(questions)
+        check_capabilities(questions, self._session.capabilities)
+        answers = await self._ask([await self._written(q) for q in questions.values()])
+        return {
+            key: _read(question, answer)
+            for (key, question), answer in zip(questions.items(), answers, strict=True)
+        }
+
+    def can_ask(self, question: Question[Any]) -> bool:
+        return can_answer(question, self._session.capabilities)
+
+    async def require(self, key: str, question: Question[Any]) -> NoReturn:
+        check_capabilities({key: question}, self._session.capabilities)
+        _, params = await self._written(question)
+        if self._session.revision.url_elicitation_error:
+            raise UrlElicitationRequired([params], question.params["message"])
+        raise ClientCannotAnswer(question.needs)
+
+    async def ping(self) -> None:
+        """Return once the client has answered a ping; raises NoAnswer where it does not."""
+        await self._ask([("ping", {})])
+
+    async def _written(self, question: Question[Any]) -> tuple[str, dict[str, Any]]:
+        revision = self._session.revision
+        params = _in_revision(question, revision)
+        if params.get("mode") == "url":
+            mark = elicitation_mark(params["url"])
+            await self._store.change(self._session.key, Change(elicit=mark))
+            self._hub.changed(self._session.key)
+            params["elicitationId"] = elicitation_id(self._session.key, mark)
+        return question.method, params
+
+    async def _ask(self, requests: list[tuple[str, dict[str, Any]]]) -> list[Answered]:
+        """Send the requests together, and return what the client answers to each."""
+        for method, _ in requests:
+            self._may_send(method)
+        key = self._session.key
+        ids: list[RequestId] = [f"{_PROCESS}-{next(_numbers)}" for _ in requests]
+        with ExitStack() as waiting:
+            futures = [waiting.enter_context(self._hub.question(key, id)) for id in ids]
+            try:
+                async with asyncio.timeout(self._timeout):
+                    for id, (method, params) in zip(ids, requests, strict=True):
+                        await self._mouth.request(id, method, params)
+                    return [await future for future in futures]
+            except TimeoutError:
+                await self._withdraw(ids, futures, "timed out")
+                raise NoAnswer(
+                    f"The client did not answer {requests[0][0]} within {self._timeout:g} seconds."
+                ) from None
+            except asyncio.CancelledError:
+                await self._withdraw(ids, futures, "the call was cancelled")
+                raise
+
+    def _may_send(self, method: str) -> None:
+        try:
+            self._session.handshake.request("server", method)
+        except InvalidRequest as error:
+            raise NoAnswer(str(error)) from None
+
+    async def _withdraw(
+        self, ids: list[RequestId], futures: list[asyncio.Future[Answered]], reason: str
+    ) -> None:
+        for id, future in zip(ids, futures, strict=True):
+            if not future.done():
+                params = {"requestId": id, "reason": reason}
+                await self._mouth.send("notifications/cancelled", params)
+
+
+def elicitation_mark(url: str) -> str:
+    """What a session remembers of a URL its user was sent to."""
+    return digest(url)
+
+
+def elicitation_id(session: str, mark: str) -> str:
+    """The id of an elicitation by URL: no two sessions have the same."""
+    return digest([session, mark])
+
+
+def _in_revision(question: Question[Any], revision: Revision) -> dict[str, Any]:
+    """The params of a question as `revision` writes them."""
+    row = methods.find(question.method, revision, "server")
+    if row is None:
+        raise ClientCannotAnswer(question.needs)
+    if question.method == "elicitation/create" and revision.elicitation_modes:
+        # As in LATEST, so that the author's own schema goes out as it is.
+        return dict(question.params)
+    value = codec.decode(row.params, question.params, LATEST)
+    return codec.encode(value, revision)
+
+
+def _read(question: Question[Any], answer: Answered) -> Any:
+    if answer.error is not None:
+        words = str(from_wire(answer.error))[:_LONGEST_WORDS]
+        raise NoAnswer(f"The client answered {question.method} with an error: {words}")
+    try:
+        return question.read(question.keep(answer.result or {}))
+    except (ValueError, InvalidParams) as error:
+        raise NoAnswer(
+            f"The client's answer to {question.method} does not fit the question: {error}"
+        ) from None

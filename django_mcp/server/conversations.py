@@ -1,0 +1,212 @@
+"""The messages of one session, whatever carried them: requests, answers and notifications.
+
+Owns what every stateful transport does alike: opening a session with `initialize`, finding it
+again, serving its requests with the hub told of each, and taking what needs no answer. How bytes
+arrive and leave is the transport's. Source: 2025-11-25, basic/lifecycle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from ..protocol import codec, jsonrpc, revisions
+from ..protocol.errors import InvalidParams, InvalidRequest, ProtocolError
+from ..protocol.handshake import INITIALIZE, Handshake, Stage
+from ..protocol.jsonrpc import ErrorResponse, Notification, Request, RequestId, Response
+from ..protocol.round_trips import digest
+from ..protocol.types import InitializeRequestParams
+from .asking import Asking, Unreachable
+from .back_channel import BackChannel
+from .broker import Answered
+from .dispatch import Reply
+from .dispatch import answer as dispatch
+from .exchange import Caller, Exchange, Link
+from .peer import Peer, from_session, unremembered
+from .server import MCPServer
+from .sessions import Change, Session, key_of, new_id
+
+
+class Mouth(Protocol):
+    """Where what is said during a call goes: an outlet that takes requests to the client too."""
+
+    @property
+    def connected(self) -> bool:
+        """False once the client has gone away."""
+
+    async def send(self, method: str, params: dict[str, Any]) -> None:
+        """Write a notification."""
+
+    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> None:
+        """Write a request; the answer comes by another way."""
+
+    async def close(self, retry: float) -> None:
+        """Close the connection, where the client can come back for the rest."""
+
+
+class SessionNotFound(ProtocolError):
+    """There is no such session, or it is another's, or it has ended: all alike."""
+
+    code = -32001
+    status = 404
+
+
+async def find(server: MCPServer, id: str, caller: Caller) -> Session:
+    """The session with this id, if it is the caller's; raises SessionNotFound."""
+    key = key_of(id)
+    session = None if key is None else await server.sessions.find(key)
+    if session is None or not _is_of(session, server, caller):
+        raise SessionNotFound("There is no such session: start one with initialize.")
+    return session
+
+
+def _is_of(session: Session, server: MCPServer, caller: Caller) -> bool:
+    return (
+        session.server == server.name
+        and session.owner == caller.principal.id
+        and session.place == place_of(caller.url_kwargs)
+    )
+
+
+def place_of(url_kwargs: Mapping[str, Any]) -> str:
+    """What a session remembers of the URL it was opened at."""
+    return digest({name: str(value) for name, value in url_kwargs.items()}) if url_kwargs else ""
+
+
+async def initialize(
+    server: MCPServer, request: Request, caller: Caller, outlet: Mouth
+) -> tuple[Reply, str | None]:
+    """Answer `initialize`, and return the id of the session it opened; None for none.
+
+    Raises TooManySessions where the server keeps no more.
+    """
+    try:
+        asked = codec.decode(InitializeRequestParams, request.params, revisions.LATEST_STATEFUL)
+    except InvalidParams as error:
+        return Reply(error.status, jsonrpc.error_bytes(request.id, error)), None
+    handshake = Handshake()
+    handshake.request("client", INITIALIZE)
+    revision = handshake.answered(asked.protocol_version)
+    capabilities = request.params["capabilities"]
+    peer = Peer(revision, request.params["clientInfo"], capabilities, None)
+    exchange = Exchange(server, request, peer, caller, outlet, asking=Unreachable())
+    reply = await dispatch(exchange)
+    if reply.outcome != "ok" or not server.sessions.keeps:
+        return reply, None
+    id = new_id()
+    session = Session(
+        key=key_of(id) or "",
+        server=server.name,
+        owner=caller.principal.id,
+        place=place_of(caller.url_kwargs),
+        revision=revision,
+        client_info=request.params["clientInfo"],
+        capabilities=capabilities,
+        stage=handshake.stage,
+    )
+    await server.sessions.open(session)
+    server.session_opened(session)
+    return reply, id
+
+
+class Conversation:
+    """What one caller says in one session."""
+
+    def __init__(self, server: MCPServer, session: Session, caller: Caller) -> None:
+        self.server = server
+        self.session = session
+        self._caller = caller
+
+    async def answer(self, request: Request, mouth: Mouth) -> Reply | None:
+        """The answer to a request, None where the client has cancelled it meanwhile.
+
+        To be awaited in a task of its own, which is what a cancellation cancels.
+        """
+        key, hub = self.session.key, self.server.hub
+        try:
+            self.session.handshake.request("client", request.method)
+        except InvalidRequest as error:
+            return _refused(request, error)
+        task = asyncio.current_task()
+        if task is None or not hub.begin(key, request.id, task):
+            return _refused(
+                request,
+                InvalidRequest(f"The request {request.id!r} is still being answered: use a new id."),
+            )
+        try:
+            return await dispatch(self._exchange(request, mouth))
+        except asyncio.CancelledError:
+            task.uncancel()
+            return None
+        finally:
+            hub.finish(key, request.id)
+
+    def _exchange(self, request: Request, mouth: Mouth) -> Exchange:
+        server, session = self.server, self.session
+        asking: Asking = Unreachable()
+        if self._caller.streams:
+            asking = BackChannel(
+                server.hub, server.sessions, session, mouth, server.question_timeout
+            )
+        link = Link(session, server.sessions, server.hub)
+        peer = from_session(session)
+        return Exchange(server, request, peer, self._caller, mouth, link, asking)
+
+    async def take(self, message: Notification | Response | ErrorResponse) -> bool:
+        """Take a message that is not answered; False for an answer nobody can be waiting for.
+
+        Raises BrokerUnavailable where it is for another process that cannot be told.
+        """
+        if isinstance(message, Notification):
+            await self._take_notification(message)
+            return True
+        if message.id is None:
+            return False
+        if isinstance(message, Response):
+            answer = Answered(self.session.key, message.id, result=message.result)
+        else:
+            answer = Answered(self.session.key, message.id, error=message.error)
+        return await self.server.hub.answer(answer)
+
+    async def _take_notification(self, message: Notification) -> None:
+        server, session = self.server, self.session
+        handshake = session.handshake
+        if handshake.notification("client", message.method):
+            await server.sessions.change(session.key, Change(stage=handshake.stage))
+            self.session = replace(session, stage=handshake.stage)
+        elif message.method == "notifications/cancelled":
+            id = message.params.get("requestId")
+            if jsonrpc.is_id(id):
+                await server.hub.cancel(session.key, id)
+        elif message.method == "notifications/roots/list_changed":
+            server.roots_changed(session)
+
+    async def end(self) -> None:
+        """End the session: its calls are cancelled, its streams closed and its events removed."""
+        server, key = self.server, self.session.key
+        if await server.sessions.end(key):
+            server.hub.ended(key)
+            await server.events.forget(key)
+            server.session_closed(self.session)
+
+
+async def answer_unremembered(
+    server: MCPServer, request: Request, caller: Caller, version: str | None, outlet: Mouth
+) -> Reply:
+    """Answer a request of a client whose session nobody keeps.
+
+    Raises UnsupportedProtocolVersion for a version without sessions.
+    """
+    peer = unremembered(version)
+    try:
+        Handshake(Stage.READY, peer.revision).request("client", request.method)
+    except InvalidRequest as error:
+        return _refused(request, error)
+    exchange = Exchange(server, request, peer, caller, outlet, asking=Unreachable())
+    return await dispatch(exchange)
+
+
+def _refused(request: Request, error: ProtocolError) -> Reply:
+    return Reply(error.status, jsonrpc.error_bytes(request.id, error), "error")

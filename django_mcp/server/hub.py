@@ -1,0 +1,293 @@
+"""What runs and waits in this process on behalf of sessions, and how a message finds it.
+
+A message of a session may arrive at any process: an answer, a cancellation, the end of the session,
+a client that resumes a stream. What it is meant for is here: calls that run, questions that wait,
+streams that are written, followed or listened to, connections. Whoever brings a message looks here
+first, and asks the broker to tell the others where nothing was found. One hub belongs to one server
+and one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from ..protocol.jsonrpc import RequestId
+from .broker import (
+    Answered,
+    Broker,
+    BrokerUnavailable,
+    Cancelled,
+    Changed,
+    Ended,
+    Followed,
+    Grew,
+    Incoming,
+    Listening,
+    Message,
+    Sought,
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Writer(Protocol):
+    """Writes the stream of a call, or keeps what it would write."""
+
+    def let_go(self) -> None:
+        """Close the connection, if there still is one: somebody else resumes the stream."""
+
+
+class Holder(Protocol):
+    """A connection on which a client listens, or resumes a stream."""
+
+    @property
+    def by(self) -> str:
+        """What tells it from an earlier connection of the same session."""
+
+    def wake(self) -> None:
+        """There may be something new to write."""
+
+    def give_way(self) -> None:
+        """Close: the client has another connection for this, or its session has ended."""
+
+
+class Line(Protocol):
+    """A connection that carries a whole session, both ways."""
+
+    def receive(self, body: str) -> None:
+        """Serve a message that arrived elsewhere."""
+
+    def give_way(self) -> None:
+        """Close: the session has ended."""
+
+
+class Hub:
+    """The calls, questions, streams and connections of one server in one event loop."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self._calls: dict[tuple[str, RequestId], asyncio.Task[Any]] = {}
+        self._questions: dict[tuple[str, RequestId], asyncio.Future[Answered]] = {}
+        self._writers: dict[tuple[str, str], Writer] = {}
+        self._followers: dict[tuple[str, str], Holder] = {}
+        self._listeners: dict[str, Holder] = {}
+        self._lines: dict[str, Line] = {}
+        self._stop = broker.subscribe(self._hear)
+
+    def close(self) -> None:
+        """Hear no more of other processes, and cancel the calls that still run."""
+        self._stop()
+        for task in list(self._calls.values()):
+            task.cancel()
+
+    # Calls that run here
+
+    def begin(self, session: str, id: RequestId, task: asyncio.Task[Any]) -> bool:
+        """Note that `task` answers a request; False where one with this id is being answered."""
+        if (session, id) in self._calls:
+            return False
+        self._calls[session, id] = task
+        return True
+
+    def finish(self, session: str, id: RequestId) -> None:
+        """The request is answered."""
+        self._calls.pop((session, id), None)
+
+    async def cancel(self, session: str, id: RequestId) -> None:
+        """Cancel a call, wherever it runs. One that has ended already is none of anybody's."""
+        task = self._calls.get((session, id))
+        if task is not None:
+            task.cancel()
+        elif self.broker.reaches_others:
+            await self.broker.send(Cancelled(session, id))
+
+    # Questions that wait here
+
+    @contextmanager
+    def question(self, session: str, id: RequestId) -> Iterator[asyncio.Future[Answered]]:
+        """Wait for the answer to the request `id` that is sent to the client meanwhile."""
+        future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        self._questions[session, id] = future
+        try:
+            yield future
+        finally:
+            del self._questions[session, id]
+
+    async def answer(self, answer: Answered) -> bool:
+        """Hand an answer to whoever waits for it, here or elsewhere; False where nobody can.
+
+        Raises BrokerUnavailable where somebody elsewhere may wait and cannot be told.
+        """
+        if self._settle(answer):
+            return True
+        if not self.broker.reaches_others:
+            return False
+        await self.broker.send(answer)
+        return True
+
+    def _settle(self, answer: Answered) -> bool:
+        future = self._questions.get((answer.session, answer.id))
+        if future is None:
+            return False
+        if not future.done():
+            future.set_result(answer)
+        return True
+
+    # Streams
+
+    @contextmanager
+    def writing(self, session: str, stream: str, writer: Writer) -> Iterator[None]:
+        """Note that a call of this process writes a stream, connected or not."""
+        with _entered(self._writers, (session, stream), writer):
+            yield
+
+    def is_writing(self, session: str, stream: str) -> bool:
+        """True where a call of this process writes the stream."""
+        return (session, stream) in self._writers
+
+    def grew(self, session: str, stream: str, *, elsewhere: bool) -> None:
+        """There are new events in the log: wake who follows, in other processes too if asked."""
+        follower = self._followers.get((session, stream))
+        if follower is not None:
+            follower.wake()
+        if elsewhere and self.broker.reaches_others:
+            self.broker.publish(Grew(session, stream))
+
+    @contextmanager
+    def following(self, session: str, stream: str, follower: Holder) -> Iterator[None]:
+        """Resume a stream: an earlier connection of it gives way, wherever it is."""
+        self._take_over(session, stream, follower.by)
+        with _entered(self._followers, (session, stream), follower):
+            if self.broker.reaches_others:
+                self.broker.publish(Followed(session, stream, follower.by))
+            yield
+
+    def _take_over(self, session: str, stream: str, by: str) -> None:
+        writer = self._writers.get((session, stream))
+        if writer is not None:
+            writer.let_go()
+        follower = self._followers.get((session, stream))
+        if follower is not None and follower.by != by:
+            follower.give_way()
+
+    @contextmanager
+    def listening(self, session: str, listener: Holder) -> Iterator[None]:
+        """Listen to a session: an earlier connection gives way, wherever it is."""
+        earlier = self._listeners.get(session)
+        if earlier is not None:
+            earlier.give_way()
+        with _entered(self._listeners, session, listener):
+            if self.broker.reaches_others:
+                self.broker.publish(Listening(session, listener.by))
+            yield
+
+    # Connections that carry a whole session
+
+    @contextmanager
+    def carrying(self, session: str, line: Line) -> Iterator[None]:
+        """Note that a connection of this process carries the session."""
+        with _entered(self._lines, session, line):
+            yield
+
+    async def deliver(self, session: str, body: str) -> None:
+        """Hand a message to the connection that carries the session, wherever it is.
+
+        Raises BrokerUnavailable where that may be elsewhere and cannot be reached.
+        """
+        line = self._lines.get(session)
+        if line is not None:
+            line.receive(body)
+        elif self.broker.reaches_others:
+            await self.broker.send(Incoming(session, body))
+        else:
+            raise BrokerUnavailable(
+                "The stream of this session is not open in this process, and other processes "
+                "cannot be reached: they need a channel layer that all of them share."
+            )
+
+    # Sessions
+
+    def changed(self, session: str) -> None:
+        """What is kept of a session changed."""
+        self._wake_listener(session)
+        if self.broker.reaches_others:
+            self.broker.publish(Changed(session))
+
+    def ended(self, session: str) -> None:
+        """A session ended: cancel its calls and close its streams, wherever they are."""
+        self._end(session)
+        if self.broker.reaches_others:
+            self.broker.publish(Ended(session))
+
+    def listened_to(self) -> frozenset[str]:
+        """The sessions whose clients have a connection open here."""
+        followed = {session for session, _ in self._followers}
+        return frozenset({*self._listeners, *self._lines, *followed})
+
+    def _end(self, session: str) -> None:
+        for (owner, _), task in list(self._calls.items()):
+            if owner == session:
+                task.cancel()
+        for (owner, _), follower in list(self._followers.items()):
+            if owner == session:
+                follower.give_way()
+        listener = self._listeners.get(session)
+        if listener is not None:
+            listener.give_way()
+        line = self._lines.get(session)
+        if line is not None:
+            line.give_way()
+
+    def _wake_listener(self, session: str) -> None:
+        listener = self._listeners.get(session)
+        if listener is not None:
+            listener.wake()
+
+    # What other processes say
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Answered():
+                self._settle(message)
+            case Cancelled(session, id):
+                task = self._calls.get((session, id))
+                if task is not None:
+                    task.cancel()
+            case Changed(session):
+                self._wake_listener(session)
+            case Ended(session):
+                self._end(session)
+            case Listening(session, by):
+                listener = self._listeners.get(session)
+                if listener is not None and listener.by != by:
+                    listener.give_way()
+            case Followed(session, stream, by):
+                self._take_over(session, stream, by)
+            case Grew(session, stream):
+                follower = self._followers.get((session, stream))
+                if follower is not None:
+                    follower.wake()
+            case Sought(session, stream):
+                if self.is_writing(session, stream):
+                    self.broker.publish(Grew(session, stream))
+            case Incoming(session, body):
+                line = self._lines.get(session)
+                if line is not None:
+                    line.receive(body)
+
+
+@contextmanager
+def _entered(table: dict[K, V], key: K, value: V) -> Iterator[None]:
+    """Have `value` stand in `table` meanwhile; one that came later stays."""
+    table[key] = value
+    try:
+        yield
+    finally:
+        if table.get(key) is value:
+            del table[key]
+
+
