@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import count
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn
 
 from ..protocol import codec, methods
 from ..protocol.errors import InvalidParams, InvalidRequest, UrlElicitationRequired, from_wire
@@ -22,6 +22,7 @@ from ..protocol.round_trips import digest
 from .asking import Keys, Question, can_answer, check_capabilities
 from .broker import Answered
 from .errors import ClientCannotAnswer, NoAnswer
+from .exchange import Mouth
 from .hub import Hub
 from .sessions import Change, Session, SessionStore
 
@@ -31,16 +32,6 @@ _numbers = count(1)
 
 #: Characters of a client's own words that are repeated.
 _LONGEST_WORDS: Final = 300
-
-
-class Mouth(Protocol):
-    """Where what a server says to its client during a call goes."""
-
-    async def send(self, method: str, params: dict[str, Any]) -> None:
-        """Write a notification."""
-
-    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> None:
-        """Write a request; the answer comes by another way."""
 
 
 class BackChannel:

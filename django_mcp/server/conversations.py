@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final
 
 from ..protocol import codec, jsonrpc, revisions
 from ..protocol.errors import InvalidParams, InvalidRequest, ProtocolError
 from ..protocol.handshake import INITIALIZE, Handshake, Stage
-from ..protocol.jsonrpc import ErrorResponse, Notification, Request, RequestId, Response
+from ..protocol.jsonrpc import ErrorResponse, Notification, Request, Response
 from ..protocol.round_trips import digest
 from ..protocol.types import InitializeRequestParams
 from .asking import Asking, Unreachable
@@ -23,27 +23,12 @@ from .back_channel import BackChannel
 from .broker import Answered
 from .dispatch import Reply
 from .dispatch import answer as dispatch
-from .exchange import Caller, Exchange, Link
+from .exchange import Caller, Exchange, Link, Mouth, Nowhere, Outlet
 from .peer import Peer, from_session, unremembered
 from .server import MCPServer
 from .sessions import Change, Session, key_of, new_id
 
-
-class Mouth(Protocol):
-    """Where what is said during a call goes: an outlet that takes requests to the client too."""
-
-    @property
-    def connected(self) -> bool:
-        """False once the client has gone away."""
-
-    async def send(self, method: str, params: dict[str, Any]) -> None:
-        """Write a notification."""
-
-    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> None:
-        """Write a request; the answer comes by another way."""
-
-    async def close(self, retry: float) -> None:
-        """Close the connection, where the client can come back for the rest."""
+_NOWHERE: Final = Nowhere()
 
 
 class SessionNotFound(ProtocolError):
@@ -76,7 +61,7 @@ def place_of(url_kwargs: Mapping[str, Any]) -> str:
 
 
 async def initialize(
-    server: MCPServer, request: Request, caller: Caller, outlet: Mouth
+    server: MCPServer, request: Request, caller: Caller
 ) -> tuple[Reply, str | None]:
     """Answer `initialize`, and return the id of the session it opened; None for none.
 
@@ -91,7 +76,7 @@ async def initialize(
     revision = handshake.answered(asked.protocol_version)
     capabilities = request.params["capabilities"]
     peer = Peer(revision, request.params["clientInfo"], capabilities, None)
-    exchange = Exchange(server, request, peer, caller, outlet, asking=Unreachable())
+    exchange = Exchange(server, request, peer, caller, _NOWHERE, asking=Unreachable())
     reply = await dispatch(exchange)
     if reply.outcome != "ok" or not server.sessions.keeps:
         return reply, None
@@ -117,42 +102,48 @@ class Conversation:
     def __init__(self, server: MCPServer, session: Session, caller: Caller) -> None:
         self.server = server
         self.session = session
-        self._caller = caller
+        self.caller = caller
+
+    async def answer_alone(self, request: Request) -> Reply:
+        """The answer to a request over a connection that can carry nothing else."""
+        try:
+            self.session.handshake.request("client", request.method)
+        except InvalidRequest as error:
+            return _refused(request, error)
+        return await dispatch(self._exchange(request, _NOWHERE, Unreachable()))
 
     async def answer(self, request: Request, mouth: Mouth) -> Reply | None:
         """The answer to a request, None where the client has cancelled it meanwhile.
 
         To be awaited in a task of its own, which is what a cancellation cancels.
         """
-        key, hub = self.session.key, self.server.hub
+        server, session, hub = self.server, self.session, self.server.hub
         try:
-            self.session.handshake.request("client", request.method)
+            session.handshake.request("client", request.method)
         except InvalidRequest as error:
             return _refused(request, error)
         task = asyncio.current_task()
-        if task is None or not hub.begin(key, request.id, task):
+        if task is None or not hub.begin(session.key, request.id, task):
             return _refused(
                 request,
-                InvalidRequest(f"The request {request.id!r} is still being answered: use a new id."),
+                InvalidRequest(
+                    f"The request {request.id!r} is still being answered: use a new id."
+                ),
             )
+        asking = BackChannel(hub, server.sessions, session, mouth, server.question_timeout)
         try:
-            return await dispatch(self._exchange(request, mouth))
+            return await dispatch(self._exchange(request, mouth, asking))
         except asyncio.CancelledError:
             task.uncancel()
             return None
         finally:
-            hub.finish(key, request.id)
+            hub.finish(session.key, request.id)
 
-    def _exchange(self, request: Request, mouth: Mouth) -> Exchange:
+    def _exchange(self, request: Request, outlet: Outlet, asking: Asking) -> Exchange:
         server, session = self.server, self.session
-        asking: Asking = Unreachable()
-        if self._caller.streams:
-            asking = BackChannel(
-                server.hub, server.sessions, session, mouth, server.question_timeout
-            )
         link = Link(session, server.sessions, server.hub)
         peer = from_session(session)
-        return Exchange(server, request, peer, self._caller, mouth, link, asking)
+        return Exchange(server, request, peer, self.caller, outlet, link, asking)
 
     async def take(self, message: Notification | Response | ErrorResponse) -> bool:
         """Take a message that is not answered; False for an answer nobody can be waiting for.
@@ -193,7 +184,7 @@ class Conversation:
 
 
 async def answer_unremembered(
-    server: MCPServer, request: Request, caller: Caller, version: str | None, outlet: Mouth
+    server: MCPServer, request: Request, caller: Caller, version: str | None
 ) -> Reply:
     """Answer a request of a client whose session nobody keeps.
 
@@ -204,9 +195,9 @@ async def answer_unremembered(
         Handshake(Stage.READY, peer.revision).request("client", request.method)
     except InvalidRequest as error:
         return _refused(request, error)
-    exchange = Exchange(server, request, peer, caller, outlet, asking=Unreachable())
+    exchange = Exchange(server, request, peer, caller, _NOWHERE, asking=Unreachable())
     return await dispatch(exchange)
 
 
 def _refused(request: Request, error: ProtocolError) -> Reply:
-    return Reply(error.status, jsonrpc.error_bytes(request.id, error), "error")
+    return Reply(error.status, jsonrpc.error_bytes(request.id, error), "refused")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ..protocol.jsonrpc import Request, is_id
+from ..protocol.jsonrpc import Request, RequestId, is_id
 from .access import ANONYMOUS, AccessRule, Principal, allowed
 from .asking import Asking, NotAskable, RoundTrip
 from .context import Context
@@ -52,6 +52,13 @@ class Outlet(Protocol):
     async def close(self, retry: float) -> None:
         """Close the connection, where the client can come back for the rest after `retry`
         seconds."""
+
+
+class Mouth(Outlet, Protocol):
+    """An outlet that carries requests to the client as well."""
+
+    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> None:
+        """Write a request; the answer comes by another way."""
 
 
 class Nowhere:

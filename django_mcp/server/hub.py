@@ -10,7 +10,7 @@ and one event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -51,6 +51,9 @@ class Holder(Protocol):
     def wake(self) -> None:
         """There may be something new to write."""
 
+    def refresh(self) -> None:
+        """What is kept of the session changed."""
+
     def give_way(self) -> None:
         """Close: the client has another connection for this, or its session has ended."""
 
@@ -76,21 +79,45 @@ class Hub:
         self._followers: dict[tuple[str, str], Holder] = {}
         self._listeners: dict[str, Holder] = {}
         self._lines: dict[str, Line] = {}
-        self._stop = broker.subscribe(self._hear)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stop: Callable[[], None] | None = None
 
     def close(self) -> None:
         """Hear no more of other processes, and cancel the calls that still run."""
-        self._stop()
-        for task in list(self._calls.values()):
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
+        for task in list(self._tasks):
             task.cancel()
 
+    def _register(self, table: dict[K, V], key: K, value: V) -> None:
+        """Note what a message may be meant for, which others have to be heard for from now on."""
+        if self._stop is None:
+            self._stop = self.broker.subscribe(self._hear)
+        table[key] = value
+
+    @contextmanager
+    def _registered(self, table: dict[K, V], key: K, value: V) -> Iterator[None]:
+        """Note it meanwhile; what came later in the same place stays."""
+        self._register(table, key, value)
+        try:
+            yield
+        finally:
+            if table.get(key) is value:
+                del table[key]
+
     # Calls that run here
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Have `task` go on to its end, whoever started it and has gone since."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def begin(self, session: str, id: RequestId, task: asyncio.Task[Any]) -> bool:
         """Note that `task` answers a request; False where one with this id is being answered."""
         if (session, id) in self._calls:
             return False
-        self._calls[session, id] = task
+        self._register(self._calls, (session, id), task)
         return True
 
     def finish(self, session: str, id: RequestId) -> None:
@@ -111,11 +138,8 @@ class Hub:
     def question(self, session: str, id: RequestId) -> Iterator[asyncio.Future[Answered]]:
         """Wait for the answer to the request `id` that is sent to the client meanwhile."""
         future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
-        self._questions[session, id] = future
-        try:
+        with self._registered(self._questions, (session, id), future):
             yield future
-        finally:
-            del self._questions[session, id]
 
     async def answer(self, answer: Answered) -> bool:
         """Hand an answer to whoever waits for it, here or elsewhere; False where nobody can.
@@ -139,11 +163,13 @@ class Hub:
 
     # Streams
 
-    @contextmanager
-    def writing(self, session: str, stream: str, writer: Writer) -> Iterator[None]:
+    def add_writer(self, session: str, stream: str, writer: Writer) -> None:
         """Note that a call of this process writes a stream, connected or not."""
-        with _entered(self._writers, (session, stream), writer):
-            yield
+        self._register(self._writers, (session, stream), writer)
+
+    def forget_writer(self, session: str, stream: str) -> None:
+        """The stream is written to its end."""
+        self._writers.pop((session, stream), None)
 
     def is_writing(self, session: str, stream: str) -> bool:
         """True where a call of this process writes the stream."""
@@ -161,7 +187,7 @@ class Hub:
     def following(self, session: str, stream: str, follower: Holder) -> Iterator[None]:
         """Resume a stream: an earlier connection of it gives way, wherever it is."""
         self._take_over(session, stream, follower.by)
-        with _entered(self._followers, (session, stream), follower):
+        with self._registered(self._followers, (session, stream), follower):
             if self.broker.reaches_others:
                 self.broker.publish(Followed(session, stream, follower.by))
             yield
@@ -180,7 +206,7 @@ class Hub:
         earlier = self._listeners.get(session)
         if earlier is not None:
             earlier.give_way()
-        with _entered(self._listeners, session, listener):
+        with self._registered(self._listeners, session, listener):
             if self.broker.reaches_others:
                 self.broker.publish(Listening(session, listener.by))
             yield
@@ -190,7 +216,7 @@ class Hub:
     @contextmanager
     def carrying(self, session: str, line: Line) -> Iterator[None]:
         """Note that a connection of this process carries the session."""
-        with _entered(self._lines, session, line):
+        with self._registered(self._lines, session, line):
             yield
 
     async def deliver(self, session: str, body: str) -> None:
@@ -213,7 +239,7 @@ class Hub:
 
     def changed(self, session: str) -> None:
         """What is kept of a session changed."""
-        self._wake_listener(session)
+        self._refresh(session)
         if self.broker.reaches_others:
             self.broker.publish(Changed(session))
 
@@ -242,10 +268,10 @@ class Hub:
         if line is not None:
             line.give_way()
 
-    def _wake_listener(self, session: str) -> None:
+    def _refresh(self, session: str) -> None:
         listener = self._listeners.get(session)
         if listener is not None:
-            listener.wake()
+            listener.refresh()
 
     # What other processes say
 
@@ -258,7 +284,7 @@ class Hub:
                 if task is not None:
                     task.cancel()
             case Changed(session):
-                self._wake_listener(session)
+                self._refresh(session)
             case Ended(session):
                 self._end(session)
             case Listening(session, by):
@@ -278,16 +304,3 @@ class Hub:
                 line = self._lines.get(session)
                 if line is not None:
                     line.receive(body)
-
-
-@contextmanager
-def _entered(table: dict[K, V], key: K, value: V) -> Iterator[None]:
-    """Have `value` stand in `table` meanwhile; one that came later stays."""
-    table[key] = value
-    try:
-        yield
-    finally:
-        if table.get(key) is value:
-            del table[key]
-
-

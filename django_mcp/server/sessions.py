@@ -54,7 +54,8 @@ class Session:
 
     `owner` is the id of the principal that opened it, `place` what the endpoint's URL said then;
     no other principal and no other place may use it. `followed` are the URIs of the resources whose
-    changes the client wants to hear of, `elicited` marks of the URLs its user was sent to. Times are seconds since the epoch.
+    changes the client wants to hear of, `elicited` marks of the URLs its user was sent to. Times
+    are seconds since the epoch.
     """
 
     key: str
@@ -249,9 +250,7 @@ class InMemorySessions:
     async def clear(self) -> int:
         now = time.time()
         over = [
-            s.key
-            for s in self._sessions.values()
-            if self._limits.is_over(s.created, s.used, now)
+            s.key for s in self._sessions.values() if self._limits.is_over(s.created, s.used, now)
         ]
         for key in over:
             del self._sessions[key]

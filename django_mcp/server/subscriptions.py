@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from ..protocol.types import SubscriptionFilter
-from .broker import Broker, Change, Message
+from .broker import Broker, Change, Elicited, Message
+from .sessions import Session, SessionStore
 
 #: Open streams of one server in one process.
 MAX_LISTENERS: Final = 1024
@@ -95,3 +96,54 @@ class Subscription:
         if change.kind == "resources":
             return bool(self._wanted.resources_list_changed)
         return change.uri in self._resources
+
+
+class SessionSubscription:
+    """What the client of a session is told while it listens: every list that changes, the resources
+    it follows, and what its user has done at a URL.
+
+    `wake` is called when there may be something to take.
+    """
+
+    def __init__(self, session: Session, wake: Callable[[], None]) -> None:
+        self._session = session
+        self._wake = wake
+        self._stale = False
+        self._pending: dict[Change | Elicited, None] = {}
+        self._stop: Callable[[], None] | None = None
+
+    def open(self, broker: Broker) -> None:
+        """Start listening."""
+        self._stop = broker.subscribe(self._hear)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
+
+    def refresh(self) -> None:
+        """What the session follows may have changed."""
+        self._stale = True
+        self._wake()
+
+    async def take(self, store: SessionStore) -> list[Change | Elicited] | None:
+        """What is due, each once however often it happened; None where the session has ended."""
+        if self._stale:
+            self._stale = False
+            session = await store.find(self._session.key)
+            if session is None:
+                return None
+            self._session = session
+        pending, self._pending = self._pending, {}
+        return [message for message in pending if self._concerns(message)]
+
+    def _hear(self, message: Message) -> None:
+        if isinstance(message, Change | Elicited) and (self._stale or self._concerns(message)):
+            self._pending[message] = None
+            self._wake()
+
+    def _concerns(self, message: Change | Elicited) -> bool:
+        if isinstance(message, Elicited):
+            return message.id in self._session.elicited
+        return message.uri is None or message.uri in self._session.followed

@@ -10,7 +10,7 @@ from ..sessions import Change
 
 
 async def set_level(exchange: Exchange, params: SetLevelRequestParams) -> Result:
-    """2025-11-25, server/utilities/logging#setting-log-level. Calls that run already keep theirs."""
+    """2025-11-25, server/utilities/logging#setting-log-level. Calls that run keep theirs."""
     if exchange.link is None:
         raise MethodNotFound(exchange.request.method)
     await exchange.link.change(Change(log_level=params.level))

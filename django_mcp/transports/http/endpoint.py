@@ -1,8 +1,8 @@
 """The MCP endpoint: one HTTP request, from its first header to the right era.
 
 Reads as the list of what happens, in this order: the source is checked, a browser gets a page,
-other methods a 405, the caller is authenticated, media type and size are checked, the body is read
-and parsed, and the message goes to the era that its version names.
+methods that are not served a 405, the caller is authenticated, media type and size are checked, the
+body is read and parsed, and the message goes to the era that its version names.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from ...protocol import jsonrpc
+from ...protocol import jsonrpc, revisions
+from ...protocol.envelope import is_enveloped
 from ...protocol.errors import InternalError, InvalidRequest, ProtocolError
-from ...protocol.jsonrpc import MAX_DEPTH
+from ...protocol.headers import MCP_PROTOCOL_VERSION
+from ...protocol.jsonrpc import MAX_DEPTH, Request
+from ...protocol.revisions import Era
 from ...server.access import Principal
 from ...server.exchange import Caller
 from ...server.server import MCPServer
-from . import landing, stateless
+from . import landing, stateful, stateless
 from .guard import Guard, Refusal, accepts
 from .responses import KEEP_ALIVE, refuse
-from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, ReplyHeaders
+from .types import BodyTooLarge, Channel, Disconnected, Headers, HttpRequest, Refused, ReplyHeaders
 
 logger = logging.getLogger("django_mcp")
 
@@ -71,9 +74,7 @@ class Endpoint:
         if request.method != "POST":
             await self._not_post(request, channel)
             return
-        principal: Any = self.authenticate(request)
-        if not isinstance(principal, Principal):
-            principal = await _awaited(principal)
+        caller = await self._caller(request)
         guard.check_media(request)
         guard.check_size(request)
         try:
@@ -81,22 +82,47 @@ class Endpoint:
         except BodyTooLarge:
             raise guard.too_large() from None
         message = jsonrpc.parse(body, max_depth=self.max_depth)
-        caller = Caller(
+        serve = stateless.serve if _is_stateless(headers, message) else stateful.post
+        await serve(self.server, headers, caller, message, channel, self.keep_alive)
+
+    async def _caller(self, request: HttpRequest) -> Caller:
+        """Who sends a request, and what came with it; raises Refused."""
+        principal: Any = self.authenticate(request)
+        if not isinstance(principal, Principal):
+            principal = await _awaited(principal)
+        return Caller(
             principal,
-            headers,
+            request.headers,
             request.url_kwargs,
             self.origin_of(request),
             request.native,
             request.streams,
         )
-        await stateless.serve(self.server, headers, caller, message, channel, self.keep_alive)
 
     async def _not_post(self, request: HttpRequest, channel: Channel) -> None:
-        if request.method == "GET" and accepts(request.headers.get("accept", ""), "text/html"):
+        method, accept = request.method, request.headers.get("accept", "")
+        if self.server.sessions.keeps:
+            if method == "DELETE":
+                caller = await self._caller(request)
+                await stateful.delete(self.server, request.headers, caller, channel)
+                return
+            if method == "GET" and request.streams and "text/event-stream" in accept.lower():
+                caller = await self._caller(request)
+                await stateful.get(self.server, request.headers, caller, channel, self.keep_alive)
+                return
+        if method == "GET" and accepts(accept, "text/html"):
             url = self.origin_of(request) + quote(request.path, safe="/", errors="replace")
             await channel.reply(200, landing.HEADERS, landing.page(self.server, url))
             return
-        raise NotPost(f"{request.method} is not served here: POST a JSON-RPC message.")
+        raise NotServed(
+            f"{method} is not served here: POST a JSON-RPC message.", self._methods(request)
+        )
+
+    def _methods(self, request: HttpRequest) -> str:
+        """The methods the endpoint has, as the header Allow lists them."""
+        if not self.server.sessions.keeps:
+            return "POST"
+        return "GET, POST, DELETE" if request.streams else "POST, DELETE"
 
     async def _turn_away(self, channel: Channel, refused: Refused) -> None:
         if refused.status not in range(400, 600):
@@ -121,11 +147,15 @@ async def _awaited(found: Any) -> Principal:
     return found
 
 
-class NotPost(Refusal):
+class NotServed(Refusal):
     """A method the endpoint does not have (2026-07-28,
     basic/transports/streamable-http#earlier-streamable-http-revisions)."""
 
     status = 405
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class Unavailable(InternalError):
@@ -136,7 +166,22 @@ class Unavailable(InternalError):
 
 
 def _allow(error: ProtocolError) -> ReplyHeaders:
-    return [(b"allow", b"POST")] if isinstance(error, NotPost) else []
+    return [(b"allow", error.allowed.encode())] if isinstance(error, NotServed) else []
+
+
+def _is_stateless(headers: Headers, message: object) -> bool:
+    """True where a message is of the era without sessions.
+
+    A request that carries its version says so itself. Of the others the header tells, and where
+    that names no revision it is answered in the words of the newest.
+    """
+    if isinstance(message, Request) and is_enveloped(message):
+        return True
+    version = headers.get(MCP_PROTOCOL_VERSION)
+    if version is None:
+        return False
+    revision = revisions.find(version)
+    return revision is None or revision.era is Era.STATELESS
 
 
 def _headers_of(refused: Refused) -> ReplyHeaders:

@@ -2,12 +2,14 @@
 
 Nothing is written until it must be. The answer alone is one JSON response with its own status; the
 first notification, or a silence longer than the keep-alive, opens a stream of server-sent events,
-and the answer becomes its last event.
+and the answer becomes its last event. What becomes of a call whose client has gone is not decided
+here: `stateless` cancels it, `call_streams` keeps what it writes.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from ...protocol import jsonrpc, sse
@@ -35,101 +37,125 @@ async def refuse(
 
 
 class Response:
-    """The response to one request, which the current task writes; the outlet of its exchange.
+    """The response to one request; the outlet of an exchange that has no session.
 
-    `keep_alive` is the silence, in seconds, that the client is to see no more of; 0 allows any.
+    `on_gone` is called once when the client has gone away. `keep_alive` is the silence, in seconds,
+    that the client is to see no more of, after which `on_silence` is to write something; 0 allows
+    any.
     """
 
     __slots__ = (
         "_channel",
         "_closed",
-        "_gone",
         "_keep_alive",
-        "_started",
-        "_task",
+        "_on_gone",
+        "_on_silence",
         "_timer",
         "_wrote_at",
+        "is_gone",
+        "is_stream",
     )
 
-    def __init__(self, channel: Channel, keep_alive: float = KEEP_ALIVE) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        on_gone: Callable[[], object],
+        keep_alive: float = KEEP_ALIVE,
+        on_silence: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._channel = channel
+        self._on_gone = on_gone
         self._keep_alive = keep_alive
-        self._started = False
+        self._on_silence = on_silence or self.comment
         self._closed = False
-        self._gone = False
-        self._task = asyncio.current_task()
+        self.is_stream = False
+        self.is_gone = False
         self._timer: asyncio.Task[None] | None = None
         self._wrote_at = 0.0
 
     @property
     def connected(self) -> bool:
-        """False once the client has gone away."""
-        return self._channel.connected
+        """False once the client has gone away, or the response was written to its end."""
+        return self._channel.connected and not (self._closed or self.is_gone)
 
     def look_after(self) -> None:
-        """Cancel the task when the client goes away, and break silences that last too long."""
-        self._channel.on_disconnect(self._abandon)
+        """Watch whether the client goes away, and break silences that last too long."""
+        self._channel.on_disconnect(self.lose_client)
         self._watch_silence()
 
-    def was_abandoned(self) -> bool:
-        """True where the task was cancelled because the client went away, and for nothing else.
-
-        The cancellation is then dealt with, and the task may go on to its end.
-        """
-        self._close()
-        return self._gone and self._task is not None and self._task.uncancel() == 0
+    def lose_client(self) -> None:
+        """The client has gone away: write nothing more, and have it known."""
+        if not self.is_gone:
+            self.is_gone = True
+            self._on_gone()
 
     async def send(self, method: str, params: dict[str, Any]) -> None:
         """Write a notification, as an event of the stream."""
-        await self._write(sse.encode(jsonrpc.notification_bytes(method, params)))
+        await self.write(sse.encode(jsonrpc.notification_bytes(method, params)))
 
-    async def finish(self, reply: Reply) -> None:
-        """Write the answer, as the last event of the stream if there is one."""
-        self._close()
-        if self._gone:
-            return
-        if self._started:
-            await self._channel.write(sse.encode(reply.body))
-            await self._channel.end()
-        else:
-            await self._channel.reply(reply.status, _JSON_ONLY, reply.body)
+    async def close(self, retry: float) -> None:
+        """A client could not come back for the rest, so this does nothing."""
+        return None
 
-    def _abandon(self) -> None:
-        self._gone = True
-        if self._task is not None:
-            self._task.cancel()
+    async def comment(self) -> None:
+        """Write something that means nothing."""
+        await self.write(sse.comment())
 
-    def _watch_silence(self) -> None:
-        if self._timer is None and self._keep_alive > 0 and not self._closed:
-            self._timer = asyncio.get_running_loop().create_task(self._comment())
-
-    def _close(self) -> None:
-        self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    async def _write(self, data: bytes) -> None:
-        if self._closed or self._gone or not self.connected:
+    async def write(self, data: bytes) -> None:
+        """Write a piece of the stream, which is begun where it was not."""
+        if not self.connected:
             return
         self._wrote_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
-                if not self._started:
-                    self._started = True
+                if not self.is_stream:
+                    self.is_stream = True
                     await self._channel.start(200, EVENT_STREAM)
                     self._watch_silence()
                 await self._channel.write(data)
         except TimeoutError:
             # A client that reads nothing for so long is gone, and must not hold a thread.
-            self._abandon()
+            self.lose_client()
 
-    async def _comment(self) -> None:
+    async def finish(self, reply: Reply) -> None:
+        """Write the answer, as the last event of the stream if there is one."""
+        if self.is_stream:
+            await self.end(sse.encode(reply.body))
+        else:
+            await self.reply(reply.status, _JSON_ONLY, reply.body)
+
+    async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
+        """Write the whole response at once."""
+        self.stop()
+        if not self.is_gone:
+            await self._channel.reply(status, headers, body)
+
+    async def end(self, data: bytes = b"") -> None:
+        """Write the last piece of the stream, and finish the response."""
+        self.stop()
+        if self.is_gone:
+            return
+        if data:
+            await self._channel.write(data)
+        await self._channel.end()
+
+    def stop(self) -> None:
+        """Write nothing more but the end."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch_silence(self) -> None:
+        if self._timer is None and self._keep_alive > 0 and not self._closed:
+            self._timer = asyncio.get_running_loop().create_task(self._break_silences())
+
+    async def _break_silences(self) -> None:
         loop = asyncio.get_running_loop()
         self._wrote_at = self._wrote_at or loop.time()
-        while self.connected and not (self._closed or self._gone):
+        while self.connected:
             delay = self._wrote_at + self._keep_alive - loop.time()
             if delay > 0:
                 await asyncio.sleep(delay)
             else:
-                await self._write(sse.comment())
+                await self._on_silence()

@@ -8,7 +8,7 @@ is the error's, and the response is the only stream there is. What the envelope 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from ...protocol.envelope import open_envelope
 from ...protocol.errors import HeaderMismatch, InvalidRequest, ProtocolError
@@ -44,15 +44,17 @@ async def serve(
     except ProtocolError as error:
         await refuse(channel, error, message.id)
         return
-    response = Response(channel, keep_alive if caller.streams else 0)
+    task: Any = asyncio.current_task()
+    response = Response(channel, task.cancel, keep_alive if caller.streams else 0)
     exchange = Exchange(server, message, peer, caller, response if caller.streams else _NOWHERE)
     # Most calls are answered before the loop turns again, and need nobody to look after them.
     waiting = asyncio.get_running_loop().call_soon(response.look_after)
     try:
         reply = await answer(exchange)
     except asyncio.CancelledError:
-        if not response.was_abandoned():
-            raise
+        response.stop()
+        if not response.is_gone or task.uncancel():
+            raise  # Not, or not only, because the client went away.
         return
     finally:
         waiting.cancel()

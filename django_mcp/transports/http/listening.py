@@ -1,0 +1,293 @@
+"""What GET opens: a stream of what concerns no call, or the rest of a stream that broke.
+
+A client listens to a session on one connection at a time; a newer one takes the place of an older
+one, wherever that is. What it is sent there are changes, each kept in the log of events, so that a
+client that comes back hears what it missed. A stream that broke is resumed from the log by any
+process; while the call behind it still runs, its process tells of every event it adds.
+
+Source: 2025-11-25, basic/transports#listening-for-messages-from-the-server and
+#resumability-and-redelivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from ...protocol import jsonrpc, methods, sse
+from ...protocol.errors import InternalError, ProtocolError
+from ...protocol.jsonrpc import Request
+from ...server.back_channel import elicitation_id
+from ...server.broker import Change, Elicited, Sought
+from ...server.events import (
+    Event,
+    EventLog,
+    EventTaken,
+    NoEvents,
+    event_id,
+    is_of_call,
+    new_stream,
+    read_id,
+)
+from ...server.exchange import Caller, Exchange, Nowhere
+from ...server.handlers.resources import readable
+from ...server.peer import from_session
+from ...server.server import MCPServer
+from ...server.sessions import Session
+from ...server.subscriptions import SessionSubscription, notification
+from .call_streams import RETRY
+from .guard import Refusal
+from .responses import Response
+from .types import Channel
+
+logger = logging.getLogger("django_mcp")
+
+#: Seconds without news after which the process that runs a call is asked whether it still does,
+#: and how often it is asked before it counts as dead.
+SEEK_AFTER: Final = 2.0
+SEEK_TIMES: Final = 3
+
+ELICITATION_COMPLETE: Final = "notifications/elicitation/complete"
+#: What stands for the request that listens to a session, which is a GET and has no message.
+_LISTENING: Final = Request("", "resources/subscribe", {})
+
+
+class CallLost(InternalError):
+    """The process that ran a call has ended, or cannot be reached."""
+
+    code = -32000
+
+
+class Connection:
+    """One connection a client opened with GET."""
+
+    def __init__(self, channel: Channel, keep_alive: float) -> None:
+        self.by = secrets.token_hex(8)
+        self._news = asyncio.Event()
+        self.on_refresh: Callable[[], None] = self.wake
+        self.has_given_way = False
+        self.response = Response(channel, self.give_way, keep_alive)
+        self.response.look_after()
+
+    @property
+    def is_open(self) -> bool:
+        """False once the client has gone or has another connection for this."""
+        return self.response.connected and not self.has_given_way
+
+    def wake(self) -> None:
+        """There may be something new to write."""
+        self._news.set()
+
+    def refresh(self) -> None:
+        """What is kept of the session changed."""
+        self.on_refresh()
+
+    def give_way(self) -> None:
+        """Close."""
+        self.has_given_way = True
+        self._news.set()
+
+    async def news(self, patience: float | None = None) -> bool:
+        """Wait for something new; False where `patience` seconds went by without."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._news.wait()
+            self._news.clear()
+            return True
+        return False
+
+
+# --------------------------------------------------------------------------------------- listening
+
+
+async def listen(
+    server: MCPServer, session: Session, caller: Caller, channel: Channel, keep_alive: float
+) -> None:
+    """Send the client of a session what changes, until it goes away or the session ends."""
+    connection = Connection(channel, keep_alive)
+    log: EventLog = server.events if session.revision.resumable else NoEvents()
+    with server.hub.listening(session.key, connection):
+        stream = _OwnStream(log, session, connection.response)
+        await stream.begin()
+        await _tell(server, session, caller, connection, stream)
+    await connection.response.end()
+
+
+class _OwnStream:
+    """A stream of what concerns no call, which this process writes."""
+
+    def __init__(self, log: EventLog, session: Session, response: Response) -> None:
+        self._log = log
+        self._session = session
+        self._response = response
+        self._name = new_stream(of_call=False)
+        self._position = -1
+
+    async def begin(self) -> None:
+        id = await self._keep(b"")
+        if id is not None and self._session.revision.priming_event:
+            await self._response.write(sse.encode(b"", id=id, retry=RETRY))
+        else:
+            await self._response.comment()
+
+    async def send(self, method: str, params: dict[str, Any]) -> None:
+        body = jsonrpc.notification_bytes(method, params)
+        id = await self._keep(body)
+        await self._response.write(sse.encode(body, id=id))
+
+    async def _keep(self, body: bytes) -> str | None:
+        if not self._log.keeps:
+            return None
+        event = Event(self._position + 1, body)
+        try:
+            await self._log.append(self._session.key, self._name, [event])
+        except Exception:
+            logger.exception("An event of a stream could not be kept")
+            self._log = NoEvents()
+            return None
+        self._position += 1
+        return event_id(self._name, self._position)
+
+
+async def _tell(
+    server: MCPServer, session: Session, caller: Caller, connection: Connection, stream: _OwnStream
+) -> None:
+    subscription = SessionSubscription(session, connection.wake)
+    connection.on_refresh = subscription.refresh
+    exchange = Exchange(server, _LISTENING, from_session(session), caller, Nowhere())
+    subscription.open(server.broker)
+    try:
+        while connection.is_open:
+            due = await subscription.take(server.sessions)
+            if due is None:
+                return
+            for message in due:
+                await _tell_of(message, session, exchange, stream)
+            await connection.news()
+    finally:
+        subscription.close()
+
+
+async def _tell_of(
+    message: Change | Elicited, session: Session, exchange: Exchange, stream: _OwnStream
+) -> None:
+    if isinstance(message, Elicited):
+        if methods.find(ELICITATION_COMPLETE, session.revision, "server"):
+            params = {"elicitationId": elicitation_id(session.key, message.id)}
+            await stream.send(ELICITATION_COMPLETE, params)
+    # A right may have been taken away since the client asked to hear of it.
+    elif message.uri is None or await readable(exchange, message.uri):
+        await stream.send(*notification(message))
+
+
+# ---------------------------------------------------------------------------------------- resuming
+
+
+async def resume(
+    server: MCPServer,
+    session: Session,
+    caller: Caller,
+    last: str,
+    channel: Channel,
+    keep_alive: float,
+) -> None:
+    """Go on with a stream after the event `last`.
+
+    Raises Refusal where that is no event of this session, or none that is still kept.
+    """
+    place = read_id(last)
+    if place is None or not session.revision.resumable:
+        raise _unknown_event()
+    name, after = place
+    missed = await server.events.read(session.key, name, after)
+    if missed is None:
+        raise _unknown_event()
+    if is_of_call(name):
+        await _follow(server, session, name, after, channel, keep_alive)
+        return
+    # What concerned no call: the client gets what it missed, and a stream that begins here.
+    connection = Connection(channel, keep_alive)
+    log = server.events
+    with server.hub.listening(session.key, connection):
+        for event in missed:
+            await connection.response.write(_written(name, event))
+        stream = _OwnStream(log, session, connection.response)
+        await stream.begin()
+        await _tell(server, session, caller, connection, stream)
+    await connection.response.end()
+
+
+async def _follow(
+    server: MCPServer,
+    session: Session,
+    name: str,
+    after: int,
+    channel: Channel,
+    keep_alive: float,
+) -> None:
+    """Write the events of a call's stream after the one at `after`, to the last."""
+    connection = Connection(channel, keep_alive)
+    key, log = session.key, server.events
+    silent = 0
+    with server.hub.following(key, name, connection):
+        while connection.is_open:
+            news = await log.read(key, name, after)
+            if news is None:
+                break  # Too old by now: the client hears so when it comes back.
+            for event in news:
+                await connection.response.write(_written(name, event))
+                after = event.position
+                silent = 0
+            if news and news[-1].is_last:
+                break
+            if await connection.news(SEEK_AFTER):
+                silent = 0
+                continue
+            silent += 1
+            if await _is_lost(server, key, name, silent):
+                await _report_lost(log, key, name)
+    await connection.response.end()
+
+
+async def _is_lost(server: MCPServer, key: str, name: str, silent: int) -> bool:
+    """True where nobody runs the call behind a stream, after `silent` times without news."""
+    hub = server.hub
+    if hub.is_writing(key, name):
+        return False
+    if not server.broker.reaches_others:
+        return True
+    server.broker.publish(Sought(key, name))
+    return silent > SEEK_TIMES
+
+
+async def _report_lost(log: EventLog, key: str, name: str) -> None:
+    """Have a stream end with errors in place of the answers that will not come."""
+    ends = await log.ends(key, name)
+    if ends is None or ends[1].is_last:
+        return
+    error = CallLost("The process that ran this call has ended, or cannot be reached.")
+    ids = json.loads(ends[0].data or b"[]")
+    position = ends[1].position
+    events = [
+        Event(position + number, jsonrpc.error_bytes(id, error), number == len(ids))
+        for number, id in enumerate(ids, 1)
+    ]
+    with suppress(EventTaken):
+        await log.append(key, name, events)
+
+
+def _written(name: str, event: Event) -> bytes:
+    return sse.encode(event.data, id=event_id(name, event.position))
+
+
+def _unknown_event() -> ProtocolError:
+    return Refusal(
+        "Last-Event-ID names no event of this session that is still kept: open the stream without "
+        "it, and send again what was not answered.",
+        status=400,
+    )
