@@ -8,8 +8,9 @@ arrive and leave is the transport's. Source: 2025-11-25, basic/lifecycle.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from ..protocol import codec, jsonrpc, revisions
@@ -76,7 +77,7 @@ async def initialize(
     revision = handshake.answered(asked.protocol_version)
     capabilities = request.params["capabilities"]
     peer = Peer(revision, request.params["clientInfo"], capabilities, None)
-    exchange = Exchange(server, request, peer, caller, _NOWHERE, asking=Unreachable())
+    exchange = Exchange(server, request, peer, caller, _NOWHERE, asking=Unreachable)
     reply = await dispatch(exchange)
     if reply.outcome != "ok" or not server.sessions.keeps:
         return reply, None
@@ -110,7 +111,7 @@ class Conversation:
             self.session.handshake.request("client", request.method)
         except InvalidRequest as error:
             return _refused(request, error)
-        return await dispatch(self._exchange(request, _NOWHERE, Unreachable()))
+        return await dispatch(self._exchange(request, _NOWHERE, Unreachable))
 
     async def answer(self, request: Request, mouth: Mouth) -> Reply | None:
         """The answer to a request, None where the client has cancelled it meanwhile.
@@ -130,7 +131,7 @@ class Conversation:
                     f"The request {request.id!r} is still being answered: use a new id."
                 ),
             )
-        asking = BackChannel(hub, server.sessions, session, mouth, server.question_timeout)
+        asking = partial(BackChannel, hub, server.sessions, session, mouth, server.question_timeout)
         try:
             return await dispatch(self._exchange(request, mouth, asking))
         except asyncio.CancelledError:
@@ -139,7 +140,7 @@ class Conversation:
         finally:
             hub.finish(session.key, request.id)
 
-    def _exchange(self, request: Request, outlet: Outlet, asking: Asking) -> Exchange:
+    def _exchange(self, request: Request, outlet: Outlet, asking: Callable[[], Asking]) -> Exchange:
         server, session = self.server, self.session
         link = Link(session, server.sessions, server.hub)
         peer = from_session(session)
@@ -195,7 +196,7 @@ async def answer_unremembered(
         Handshake(Stage.READY, peer.revision).request("client", request.method)
     except InvalidRequest as error:
         return _refused(request, error)
-    exchange = Exchange(server, request, peer, caller, _NOWHERE, asking=Unreachable())
+    exchange = Exchange(server, request, peer, caller, _NOWHERE, asking=Unreachable)
     return await dispatch(exchange)
 
 

@@ -7,7 +7,7 @@ transport that loses its client cancels the task that answers the exchange.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -89,13 +89,13 @@ class Link(NamedTuple):
 class Exchange:
     """A request being answered; `target` is the name or URI it is about, once that is known.
 
-    `link` is None where the request belongs to no session. `asking` is how the client is asked
-    while the request waits, None where questions travel in its result.
+    `link` is None where the request belongs to no session. `asking` gives the way to
+    ask the client while the request waits; None where questions travel in its result.
     """
 
     __slots__ = (
         "_asking",
-        "_connected_asking",
+        "_connect_asking",
         "_context",
         "_question",
         "caller",
@@ -116,7 +116,7 @@ class Exchange:
         caller: Caller,
         outlet: Outlet,
         link: Link | None = None,
-        asking: Asking | None = None,
+        asking: Callable[[], Asking] | None = None,
     ) -> None:
         self.server = server
         self.request = request
@@ -127,7 +127,7 @@ class Exchange:
         self.target = ""
         self.lifespan_state: Any = None
         self._context: Context | None = None
-        self._connected_asking = asking
+        self._connect_asking = asking
         self._asking: Asking | None = None
         self._question: tuple[Mapping[str, Any] | None, object, str | None] | None = None
 
@@ -150,6 +150,8 @@ class Exchange:
         if self._asking is None:
             if self._question is None:
                 self._asking = NotAskable(self.request.method)
+            elif self._connect_asking is not None:
+                self._asking = self._connect_asking()
             else:
                 self._asking = RoundTrip(self, *self._question)
         return self._asking
@@ -167,11 +169,8 @@ class Exchange:
         even if nothing would be asked.
         """
         self.target = target
-        if self._connected_asking is not None:
-            self._asking = self._connected_asking
-            return
         self._question = (arguments, responses, state)
-        if state is not None:
+        if state is not None and self._connect_asking is None:
             self._asking = RoundTrip(self, arguments, responses, state)
 
     @property

@@ -10,6 +10,7 @@ and one event loop.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -73,6 +74,7 @@ class Hub:
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
+        self._loop = weakref.ref(asyncio.get_running_loop())
         self._calls: dict[tuple[str, RequestId], asyncio.Task[Any]] = {}
         self._questions: dict[tuple[str, RequestId], asyncio.Future[Answered]] = {}
         self._writers: dict[tuple[str, str], Writer] = {}
@@ -81,6 +83,11 @@ class Hub:
         self._lines: dict[str, Line] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop: Callable[[], None] | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop this is the hub of, while it is there."""
+        return self._loop()
 
     def close(self) -> None:
         """Hear no more of other processes, and cancel the calls that still run."""
@@ -110,8 +117,9 @@ class Hub:
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Have `task` go on to its end, whoever started it and has gone since."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def begin(self, session: str, id: RequestId, task: asyncio.Task[Any]) -> bool:
         """Note that `task` answers a request; False where one with this id is being answered."""

@@ -133,6 +133,7 @@ class MCPServer(Registration):
         self.sealer: Sealer = sealer or EphemeralSealer()
         self.handlers: Mapping[str, Handler] = HANDLERS
         self.revisions: tuple[Revision, ...] = tuple(reversed(REVISIONS))
+        self._hub: Hub | None = None
         self._hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
         self.subscriptions: set[Subscription] = set()
         self.listening: set[asyncio.Task[Any]] = set()
@@ -170,11 +171,13 @@ class MCPServer(Registration):
     @property
     def hub(self) -> Hub:
         """What runs and waits on the running event loop on behalf of sessions."""
-        loop = asyncio.get_running_loop()
-        found = self._hubs.get(loop)
-        if found is None:
-            found = self._hubs[loop] = Hub(self.broker)
-        return found
+        loop, hub = asyncio.get_running_loop(), self._hub
+        if hub is None or hub.loop is not loop:
+            # Most processes have one loop; under WSGI each request has its own.
+            hub = self._hub = self._hubs.get(loop)
+        if hub is None:
+            hub = self._hub = self._hubs[loop] = Hub(self.broker)
+        return hub
 
     async def startup(self) -> None:
         """Enter the lifespan now and not with the first request."""

@@ -10,7 +10,8 @@ Source: 2025-11-25, basic/transports#streamable-http; batches, 2025-03-26, basic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import sys
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeAlias
 
 from ...protocol import jsonrpc
@@ -196,8 +197,7 @@ async def _answer(
         server.hub, server.events, session.key, session.revision, ids, channel, keep_alive
     )
     loop = asyncio.get_running_loop()
-    task = loop.create_task(_run(conversation, requests, stream, batch))
-    server.hub.keep(task)
+    server.hub.keep(_started(_run(conversation, requests, stream, batch)))
     # Most calls are answered before the loop turns again, and need nobody to look after them.
     waiting = loop.call_soon(loop.call_soon, stream.look_after)
     try:
@@ -208,6 +208,13 @@ async def _answer(
     finally:
         waiting.cancel()
     await stream.part()
+
+
+def _started(call: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task for `call`, which has come as far as it can at once, where Python can do that."""
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(call, loop=asyncio.get_running_loop(), eager_start=True)
+    return asyncio.get_running_loop().create_task(call)
 
 
 async def _run(
