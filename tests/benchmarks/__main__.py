@@ -24,12 +24,11 @@ from .load import Load, Sample, measure, missing_tools, wait_until_quiet
 from .peers import CLONE, PEERS, DidNotStart, Peer, Running, WrongAnswer
 from .scenarios import SCENARIOS, Scenario
 
-REFERENCE = "sdk"
 #: A measurement counts as disturbed where others took more than this part of the server's core.
 DISTURBED = 0.05
 #: Names that stand for several servers.
 GROUPS = {"floor": ("floor-uvicorn", "floor-daphne")}
-DEFAULT_SERVERS = "ours-uvicorn,ours-daphne,sdk,floor"
+DEFAULT_SERVERS = "ours-uvicorn,ours-daphne,sdk,sdk-sessions,floor"
 
 Row = TypeVar("Row")
 Samples = dict[str, list[Sample | None]]
@@ -46,7 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         database = Path(name) / "notes.sqlite3"
         _make(database)
         for scenario in options.scenarios:
-            peers = [peer for peer in options.servers if scenario.floor or not peer.floor]
+            era = "stateful" if scenario.sessions else "stateless"
+            peers = [
+                peer
+                for peer in options.servers
+                if era in peer.serves and (scenario.floor or not peer.floor)
+            ]
             samples = _rounds(scenario, peers, options, database, deadline)
             _print(scenario, samples, options)
 
@@ -209,7 +213,7 @@ def _line(name: str, scenario: Scenario, row: list[Sample | None], samples: Samp
     seen = [sample for sample in row if sample is not None]
     if not seen:
         return f"| {name} | {scenario.name} | failed |"
-    reference = samples.get(REFERENCE, [])
+    reference = samples.get(scenario.reference, [])
     below = samples.get(PEERS[name].below or "", [])
     cells = (
         name,

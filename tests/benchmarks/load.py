@@ -6,6 +6,7 @@ every answer.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from .peers import TICKS, Running, WrongAnswer
-from .scenarios import REQUESTS, Scenario
+from .scenarios import INITIALIZE, INITIALIZED, REQUESTS, Scenario, session_headers
 
 SCRIPT: Final = Path(__file__).with_name("load.lua")
+LIVES: Final = Path(__file__).with_name("lives.lua")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +62,12 @@ def missing_tools() -> str | None:
 def measure(running: Running, scenario: Scenario, load: Load, directory: Path) -> Sample:
     """Run the scenario against the server once; raises WrongAnswer if any answer was not right."""
     prepared = directory / "requests.lua"
-    prepared.write_text(_prepared(scenario, running.port))
+    prepared.write_text(_prepared(scenario, running))
     connections = max(load.connections, scenario.connections)
-    command = ["taskset", "-c", str(load.core), "wrk", "--timeout", "20s", "-t", "1"]
-    command += ["-c", str(connections), "-d", f"{load.seconds:g}s", "-s", str(SCRIPT)]
+    # A thread of wrk has one state, and each connection lives a life of its own.
+    threads, script = (connections, LIVES) if scenario.lives else (1, SCRIPT)
+    command = ["taskset", "-c", str(load.core), "wrk", "--timeout", "20s", "-t", str(threads)]
+    command += ["-c", str(connections), "-d", f"{load.seconds:g}s", "-s", str(script)]
     began, cpu, busy = time.monotonic(), running.cpu, _busy(load.server_core)
     finished = subprocess.run(
         [*command, f"http://127.0.0.1:{running.port}/mcp"],
@@ -106,9 +110,23 @@ def _sample(
     )
 
 
-def _prepared(scenario: Scenario, port: int) -> str:
-    requests = ",\n".join(_lua(scenario.request(n, port)) for n in range(1, REQUESTS + 1))
-    return f"return {{sentinel={_lua(scenario.sentinel.encode())}, requests={{\n{requests}}}}}\n"
+def _prepared(scenario: Scenario, running: Running) -> str:
+    sentinel = f"sentinel={_lua(scenario.sentinel.encode())}"
+    if scenario.lives:
+        steps = {
+            "initialize": INITIALIZE,
+            "initialized": INITIALIZED,
+            "call": scenario.message(1),
+        }
+        bodies = ", ".join(f"{k}={_lua(json.dumps(v).encode())}" for k, v in steps.items())
+        headers = ", ".join(
+            f"[{_lua(k.encode())}]={_lua(v.encode())}" for k, v in session_headers("").items()
+        )
+        return f"return {{{sentinel}, {bodies}, headers={{{headers}}}}}\n"
+    numbers = range(1, REQUESTS + 1)
+    requests = (scenario.request(n, running.port, running.sessions) for n in numbers)
+    listed = ",\n".join(map(_lua, requests))
+    return f"return {{{sentinel}, requests={{\n{listed}}}}}\n"
 
 
 def _lua(text: bytes) -> str:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from .scenarios import Scenario
+from .scenarios import INITIALIZE, INITIALIZED, Scenario, session_headers
 
 CLONE: Final = Path(__file__).resolve().parent.parent.parent
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -44,22 +46,40 @@ class Peer:
     """A server by name: the module that is run and its arguments.
 
     `floor` marks a bare consumer; `below` is the name of the one that has the same web server.
+    `serves` says to which eras of the protocol it is asked to answer.
     """
 
     name: str
     command: tuple[str, ...]
     below: str | None = None
     floor: bool = False
+    serves: tuple[str, ...] = ("stateless", "stateful")
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 _PEERS: Final = (
     Peer(name="ours-uvicorn", command=_uvicorn(_OURS), below="floor-uvicorn"),
     Peer(name="ours-daphne", command=_daphne(_OURS), below="floor-daphne"),
-    Peer(name="sdk", command=_uvicorn(_SDK)),
-    Peer(name="floor-uvicorn", command=_uvicorn(_FLOOR), floor=True),
-    Peer(name="floor-daphne", command=_daphne(_FLOOR), floor=True),
+    Peer(name="sdk", command=_uvicorn(_SDK), serves=("stateless",)),
+    # Its default: sessions in memory, and every answer a stream.
+    Peer(
+        name="sdk-sessions",
+        command=_uvicorn(_SDK),
+        serves=("stateful",),
+        environment=(("BENCHMARK_SESSIONS", "1"),),
+    ),
+    Peer(name="floor-uvicorn", command=_uvicorn(_FLOOR), floor=True, serves=("stateless",)),
+    Peer(name="floor-daphne", command=_daphne(_FLOOR), floor=True, serves=("stateless",)),
 )
 PEERS: Final = {peer.name: peer for peer in _PEERS}
+
+
+class Answer(NamedTuple):
+    """One HTTP response; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Running:
@@ -67,6 +87,7 @@ class Running:
 
     def __init__(self, peer: Peer, *, database: Path, tools: int, core: int) -> None:
         self.peer = peer
+        self.sessions: list[str] = []
         self.port = _free_port()
         self._log = database.with_name(f"{peer.name}.log")
         environment = {
@@ -74,6 +95,7 @@ class Running:
             **_SITE,
             "BENCHMARK_DATABASE": str(database),
             "BENCHMARK_TOOLS": str(tools),
+            **dict(peer.environment),
         }
         arguments = [part.format(port=self.port) for part in peer.command]
         with self._log.open("wb") as log:
@@ -111,6 +133,7 @@ class Running:
 
     def check(self, scenario: Scenario) -> None:
         """Ask for three answers and raise WrongAnswer unless each is right to the last detail."""
+        self.open_sessions(scenario)
         for number in (1, 500, 999):
             result = self._ask(scenario, number)
             if self.peer.floor:
@@ -120,19 +143,35 @@ class Running:
             except (ValueError, LookupError, TypeError) as error:
                 raise WrongAnswer(f"{self.peer.name}, {scenario.name}: {error!r}") from error
 
-    def _ask(self, scenario: Scenario, number: int) -> dict[str, Any]:
+    def open_sessions(self, scenario: Scenario) -> None:
+        """Open the sessions that the requests of a scenario belong to, unless they are open."""
+        while len(self.sessions) < scenario.sessions:
+            opened = self._post(INITIALIZE, session_headers())
+            session = opened.headers.get("mcp-session-id")
+            if opened.status != 200 or not session:
+                raise WrongAnswer(f"{self.peer.name}: no session, {opened.status} {opened.body!r}")
+            self._post(INITIALIZED, session_headers(session))
+            self.sessions.append(session)
+
+    def _post(self, message: dict[str, Any], headers: dict[str, str]) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            content = json.dumps(scenario.message(number)).encode()
-            connection.request("POST", "/mcp", content, scenario.headers(number))
+            connection.request("POST", "/mcp", json.dumps(message).encode(), headers)
             response = connection.getresponse()
-            answer = response.read()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, headers, response.read())
         finally:
             connection.close()
-        seen = f"{self.peer.name}, {scenario.name}: {response.status} {answer[:300]!r}"
-        if response.status != 200 or scenario.sentinel.encode() not in answer:
+
+    def _ask(self, scenario: Scenario, number: int) -> dict[str, Any]:
+        headers = scenario.headers(number, self.sessions)
+        status, _, answer = self._post(scenario.message(number), headers)
+        seen = f"{self.peer.name}, {scenario.name}: {status} {answer[:300]!r}"
+        if status != 200 or scenario.sentinel.encode() not in answer:
             raise WrongAnswer(seen)
-        message = json.loads(answer)
+        # An answer that is a stream has one message, whatever came before it.
+        messages = re.findall(rb"^data: ({.*})\r?$", answer, re.MULTILINE)
+        message = json.loads(messages[-1] if messages else answer)
         if "result" not in message or (message["id"] != number and not self.peer.floor):
             raise WrongAnswer(seen)
         result: dict[str, Any] = message["result"]

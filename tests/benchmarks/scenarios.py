@@ -1,20 +1,21 @@
 """What is asked of the servers: a row for each scenario, its requests, and what a right answer is.
 
-Every request is one of revision 2026-07-28, with all of its headers. How requests are sent in
-numbers is `load`; a scenario that does not travel over HTTP (stdio) would be a row whose requests
-another driver sends.
+Every request is one of revision 2026-07-28, with all of its headers, or belongs to a session of
+2025-11-25. How requests are sent in numbers is `load`; a scenario that does not travel over HTTP
+(stdio) would be a row whose requests another driver sends.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from .site.database import NOTES, body
 
 REVISION: Final = "2026-07-28"
+STATEFUL: Final = "2025-11-25"
 #: What every addition comes to, so that one sentinel fits all answers.
 SUM: Final = 1_000_000
 META: Final = {
@@ -27,6 +28,10 @@ META: Final = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A kind of request. `params` makes the params of the request with a number from 1 to `NOTES`.
+
+    With `sessions` there are as many, which the requests belong to in turn, and which are opened
+    before; a scenario whose requests are whole `lives` of sessions opens its own. `reference` is
+    the server that the others are compared with.
 
     `sentinel` is in the body of every right answer; `verify` looks at one result closely, and
     raises ValueError for a wrong one. `tools` is how many tools the servers have, `connections` how
@@ -41,14 +46,21 @@ class Scenario:
     tools: int = 3
     connections: int = 0
     floor: bool = False
+    sessions: int = 0
+    lives: bool = False
+    reference: str = "sdk"
 
     def message(self, number: int) -> dict[str, Any]:
         """The JSON-RPC request with that number."""
-        params = {**self.params(number), "_meta": META}
+        params = self.params(number)
+        if not self.sessions:
+            params = {**params, "_meta": META}
         return {"jsonrpc": "2.0", "id": number, "method": self.method, "params": params}
 
-    def headers(self, number: int) -> dict[str, str]:
+    def headers(self, number: int, sessions: Sequence[str] = ()) -> dict[str, str]:
         """The HTTP headers of the request with that number."""
+        if self.sessions:
+            return session_headers(sessions[number % len(sessions)])
         named = {} if "name" not in (params := self.params(number)) else params
         return {
             "Content-Type": "application/json",
@@ -58,16 +70,41 @@ class Scenario:
             **({"Mcp-Name": named["name"]} if named else {}),
         }
 
-    def request(self, number: int, port: int) -> bytes:
+    def request(self, number: int, port: int, sessions: Sequence[str] = ()) -> bytes:
         """The whole HTTP request with that number."""
         content = json.dumps(self.message(number), separators=(",", ":")).encode()
         headers = {
             "Host": f"127.0.0.1:{port}",
-            **self.headers(number),
+            **self.headers(number, sessions),
             "Content-Length": str(len(content)),
         }
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return b"POST /mcp HTTP/1.1\r\n" + lines.encode() + b"\r\n" + content
+
+
+#: What opens a session, and what a client says next.
+INITIALIZE: Final = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": STATEFUL,
+        "capabilities": {},
+        "clientInfo": {"name": "bench", "version": "1.0"},
+    },
+}
+INITIALIZED: Final = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+
+
+def session_headers(session: str | None = None) -> dict[str, str]:
+    """The HTTP headers of a request that belongs to a session, or opens one."""
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+    }
+    if session is None:
+        return headers
+    return {**headers, "MCP-Protocol-Version": STATEFUL, "Mcp-Session-Id": session}
 
 
 def _call(name: str, **arguments: Any) -> dict[str, Any]:
@@ -113,6 +150,25 @@ _SCENARIOS: Final = (
         sentinel=str(SUM),
         verify=_sum,
         floor=True,
+    ),
+    Scenario(
+        name="session",
+        method="tools/call",
+        params=lambda number: _call("add", a=number, b=SUM - number),
+        sentinel=str(SUM),
+        verify=_sum,
+        sessions=16,
+        reference="sdk-sessions",
+    ),
+    Scenario(
+        name="lives",
+        method="tools/call",
+        params=lambda number: _call("add", a=number, b=SUM - number),
+        sentinel=str(SUM),
+        verify=_sum,
+        sessions=1,
+        lives=True,
+        reference="sdk-sessions",
     ),
     Scenario(
         name="note",

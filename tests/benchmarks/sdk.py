@@ -1,4 +1,5 @@
-"""The official SDK's side of the comparison, in its fastest form: JSON answers, no sessions.
+"""The official SDK's side of the comparison: in its fastest form, JSON answers and no sessions, or
+with BENCHMARK_SESSIONS in its default one.
 
 The note is read with sqlite3 itself, one connection a thread: what a careful author without Django
 would write.
@@ -46,4 +47,7 @@ def slow(ms: int, token: int) -> int:
 for filler in fillers():
     server.tool()(filler)
 
-application = server.streamable_http_app(json_response=True, stateless_http=True)
+if os.environ.get("BENCHMARK_SESSIONS"):
+    application = server.streamable_http_app()
+else:
+    application = server.streamable_http_app(json_response=True, stateless_http=True)
