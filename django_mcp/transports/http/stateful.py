@@ -36,6 +36,9 @@ from .guard import Refusal, accepts
 from .responses import refuse
 from .types import JSON, Channel, Headers, ReplyHeaders
 
+#: Seconds after which a call is looked after: whether its client is there, and how long it is silent.
+LOOK_AFTER: Final = 0.05
+
 Body: TypeAlias = Message | list[Message | InvalidRequest]
 
 #: What ends a call the client has cancelled: HTTP needs some answer, and the client ignores this
@@ -198,8 +201,8 @@ async def _answer(
     )
     loop = asyncio.get_running_loop()
     server.hub.keep(_started(_run(conversation, requests, stream, batch)))
-    # Most calls are answered before the loop turns again, and need nobody to look after them.
-    waiting = loop.call_soon(loop.call_soon, stream.look_after)
+    # Most calls are answered before that, and need nobody to look after them.
+    waiting = loop.call_later(LOOK_AFTER, stream.look_after)
     try:
         await stream.over
     except asyncio.CancelledError:
