@@ -36,7 +36,7 @@ from .guard import Refusal, accepts
 from .responses import refuse
 from .types import JSON, Channel, Headers, ReplyHeaders
 
-#: Seconds after which a call is looked after: whether its client is there, and how long it is silent.
+#: Seconds after which a call is looked after: whether its client is there, how long it is silent.
 LOOK_AFTER: Final = 0.05
 
 Body: TypeAlias = Message | list[Message | InvalidRequest]
