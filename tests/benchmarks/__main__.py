@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     deadline = time.monotonic() + options.limit * 60
     with tempfile.TemporaryDirectory(prefix="django-mcp-benchmark-") as name:
         database = Path(name) / "notes.sqlite3"
-        _make(database)
+        make_database(database)
         for scenario in options.scenarios:
             era = "stateful" if scenario.sessions else "stateless"
             peers = [
@@ -98,7 +98,8 @@ def _several(
     return read
 
 
-def _make(database: Path) -> None:
+def make_database(database: Path) -> None:
+    """Make the file the servers of one run read from."""
     subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.site.database"],
         cwd=CLONE,

@@ -131,11 +131,19 @@ class Running:
         fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
+    @property
+    def memory(self) -> float:
+        """KiB of memory that are this process's own."""
+        rollup = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text()
+        return float(
+            next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1]
+        )
+
     def check(self, scenario: Scenario) -> None:
         """Ask for three answers and raise WrongAnswer unless each is right to the last detail."""
         self.open_sessions(scenario)
         for number in (1, 500, 999):
-            result = self._ask(scenario, number)
+            result = self.ask(scenario, number)
             if self.peer.floor:
                 continue
             try:
@@ -146,14 +154,15 @@ class Running:
     def open_sessions(self, scenario: Scenario) -> None:
         """Open the sessions that the requests of a scenario belong to, unless they are open."""
         while len(self.sessions) < scenario.sessions:
-            opened = self._post(INITIALIZE, session_headers())
+            opened = self.post(INITIALIZE, session_headers())
             session = opened.headers.get("mcp-session-id")
             if opened.status != 200 or not session:
                 raise WrongAnswer(f"{self.peer.name}: no session, {opened.status} {opened.body!r}")
-            self._post(INITIALIZED, session_headers(session))
+            self.post(INITIALIZED, session_headers(session))
             self.sessions.append(session)
 
-    def _post(self, message: dict[str, Any], headers: dict[str, str]) -> Answer:
+    def post(self, message: dict[str, Any], headers: dict[str, str]) -> Answer:
+        """What the server answers to one message."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request("POST", "/mcp", json.dumps(message).encode(), headers)
@@ -163,9 +172,10 @@ class Running:
         finally:
             connection.close()
 
-    def _ask(self, scenario: Scenario, number: int) -> dict[str, Any]:
+    def ask(self, scenario: Scenario, number: int) -> dict[str, Any]:
+        """The result of the request with that number; raises WrongAnswer for any other answer."""
         headers = scenario.headers(number, self.sessions)
-        status, _, answer = self._post(scenario.message(number), headers)
+        status, _, answer = self.post(scenario.message(number), headers)
         seen = f"{self.peer.name}, {scenario.name}: {status} {answer[:300]!r}"
         if status != 200 or scenario.sentinel.encode() not in answer:
             raise WrongAnswer(seen)
