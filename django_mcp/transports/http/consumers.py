@@ -11,12 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from channels.consumer import AsyncConsumer
 
 from .endpoint import Endpoint
 from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders
+
+#: Seconds a call may wait before its client is watched. Most have answered by then, and a task that
+#: watches costs as much as a small call does.
+GRACE: Final = 0.05
 
 NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
 
@@ -61,7 +65,7 @@ class AsgiChannel:
         self._receive = receive
         self._send = send
         self.connected = True
-        self._watcher: asyncio.Task[None] | None = None
+        self._watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     async def read(self, limit: int) -> bytes:
         message = await self._receive()
@@ -85,8 +89,7 @@ class AsgiChannel:
         return b"".join(parts)
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
-        watching = self._wait_for_disconnect(callback)
-        self._watcher = asyncio.get_running_loop().create_task(watching)
+        self._watcher = asyncio.get_running_loop().call_later(GRACE, self._watch, callback)
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         self.close()
@@ -118,6 +121,10 @@ class AsgiChannel:
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
+
+    def _watch(self, callback: Callable[[], None]) -> None:
+        watching = self._wait_for_disconnect(callback)
+        self._watcher = asyncio.get_running_loop().create_task(watching)
 
     async def _wait_for_disconnect(self, callback: Callable[[], None]) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -58,7 +58,7 @@ class Response:
         self._closed = False
         self._gone = False
         self._task = asyncio.current_task()
-        self._timer: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | asyncio.Task[None] | None = None
         self._wrote_at = 0.0
 
     @property
@@ -101,7 +101,13 @@ class Response:
 
     def _watch_silence(self) -> None:
         if self._timer is None and self._keep_alive > 0 and not self._closed:
-            self._timer = asyncio.get_running_loop().create_task(self._comment())
+            # A task only once there is a silence: most calls end long before.
+            loop = asyncio.get_running_loop()
+            self._wrote_at = self._wrote_at or loop.time()
+            self._timer = loop.call_later(self._keep_alive, self._break_silence)
+
+    def _break_silence(self) -> None:
+        self._timer = asyncio.get_running_loop().create_task(self._comment())
 
     def _close(self) -> None:
         self._closed = True
@@ -126,7 +132,6 @@ class Response:
 
     async def _comment(self) -> None:
         loop = asyncio.get_running_loop()
-        self._wrote_at = self._wrote_at or loop.time()
         while self.connected and not (self._closed or self._gone):
             delay = self._wrote_at + self._keep_alive - loop.time()
             if delay > 0:
