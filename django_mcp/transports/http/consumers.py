@@ -95,8 +95,10 @@ class AsgiChannel:
         self.close()
         length = (b"content-length", b"%d" % len(body))
         headers = [*headers, length]
-        await self._emit({"type": "http.response.start", "status": status, "headers": headers})
-        await self._emit({"type": "http.response.body", "body": body})
+        await self._emit(
+            {"type": "http.response.start", "status": status, "headers": headers},
+            {"type": "http.response.body", "body": body},
+        )
 
     async def start(self, status: int, headers: ReplyHeaders) -> None:
         await self._emit({"type": "http.response.start", "status": status, "headers": headers})
@@ -108,10 +110,11 @@ class AsgiChannel:
         self.close()
         await self._emit({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _emit(self, message: dict[str, Any]) -> None:
+    async def _emit(self, *messages: dict[str, Any]) -> None:
         if self.connected:
             try:
-                await self._send(message)
+                for message in messages:
+                    await self._send(message)
             except OSError:
                 # What a server may raise once the client has gone (ASGI 2.4).
                 self.connected = False
