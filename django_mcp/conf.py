@@ -1,5 +1,8 @@
 """The DJANGO_MCP setting as one typed object, read when it is first needed.
 
+So are the settings of Django's own that every request is judged by: asking `django.conf.settings`
+for one takes longer than most of the checks do.
+
 `checks` reports keys that do not exist and values of the wrong type; `get()` raises
 ImproperlyConfigured for them, so that nothing runs on a misread setting.
 """
@@ -86,15 +89,41 @@ def get() -> Settings:
     return Settings(**{key.lower(): value for key, value in given.items()})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Hosts:
+    """What Django's own settings say of hosts and of the proxy before them."""
+
+    allowed: tuple[str, ...]
+    debug: bool
+    use_x_forwarded_host: bool
+    secure_proxy_ssl_header: tuple[str, str] | None
+
+
+_OF_HOSTS = ("ALLOWED_HOSTS", "DEBUG", "USE_X_FORWARDED_HOST", "SECURE_PROXY_SSL_HEADER")
+
+
+@cache
+def hosts() -> Hosts:
+    """Django's settings of hosts; another object after they have changed."""
+    return Hosts(
+        allowed=tuple(settings.ALLOWED_HOSTS),
+        debug=settings.DEBUG,
+        use_x_forwarded_host=settings.USE_X_FORWARDED_HOST,
+        secure_proxy_ssl_header=settings.SECURE_PROXY_SSL_HEADER,
+    )
+
+
 def load(value: str | Callable[..., Any]) -> Callable[..., Any]:
     """The callable itself, or what a dotted path leads to."""
     return import_string(value) if isinstance(value, str) else value
 
 
 def forget(*, setting: str, **kwargs: Any) -> None:
-    """Receiver of `setting_changed`: read DJANGO_MCP anew when it is next needed."""
+    """Receiver of `setting_changed`: read what has changed anew when it is next needed."""
     if setting == "DJANGO_MCP":
         get.cache_clear()
+    elif setting in _OF_HOSTS:
+        hosts.cache_clear()
 
 
 @cache

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from . import conf
@@ -53,7 +52,7 @@ def build_endpoint(
 
 def host_of(request: HttpRequest) -> str:
     """The host a request was made to, as HttpRequest.get_host() has it but unjudged."""
-    if settings.USE_X_FORWARDED_HOST:
+    if conf.hosts().use_x_forwarded_host:
         forwarded = request.headers.get("x-forwarded-host")
         if forwarded is not None:
             return forwarded
@@ -63,7 +62,7 @@ def host_of(request: HttpRequest) -> str:
 def origin_of(request: HttpRequest) -> str:
     """Scheme and authority as the client sees them, with SECURE_PROXY_SSL_HEADER honoured."""
     scheme = request.scheme
-    trusted = settings.SECURE_PROXY_SSL_HEADER
+    trusted = conf.hosts().secure_proxy_ssl_header
     if trusted:
         name = trusted[0].removeprefix("HTTP_").replace("_", "-").lower()
         value = request.headers.get(name)
@@ -75,24 +74,29 @@ def origin_of(request: HttpRequest) -> str:
 def decisive() -> set[str]:
     """The headers on which it depends who is let in, so that none of them may come twice."""
     names = {"host", "origin", "authorization"}
-    if settings.USE_X_FORWARDED_HOST:
+    if conf.hosts().use_x_forwarded_host:
         names.add("x-forwarded-host")
     return names
 
 
 def allows_host(host: str) -> bool:
     """True where ALLOWED_HOSTS admits the Host header `host`."""
-    return _matches(host, tuple(settings.ALLOWED_HOSTS), settings.DEBUG)
+    return _allows(host, conf.hosts())
 
 
 def trusts_host(host: str) -> bool:
     """True where ALLOWED_HOSTS admits it by name: a wildcard for everything trusts nobody."""
-    named = tuple(pattern for pattern in settings.ALLOWED_HOSTS if pattern != "*")
-    return _matches(host, named, settings.DEBUG and not settings.ALLOWED_HOSTS)
+    hosts = conf.hosts()
+    named = tuple(pattern for pattern in hosts.allowed if pattern != "*")
+    return _matches(host, named, hosts.debug and not hosts.allowed)
 
 
 # The settings are part of the question, so that a change of them changes the answer at once.
 @lru_cache(MAX_REMEMBERED)
+def _allows(host: str, hosts: conf.Hosts) -> bool:
+    return _matches(host, hosts.allowed, hosts.debug)
+
+
 def _matches(host: str, patterns: tuple[str, ...], debug: bool) -> bool:
     domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, patterns or (LOCAL_HOSTS if debug else ()))

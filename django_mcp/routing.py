@@ -24,7 +24,6 @@ from .default import default_server
 from .endpoints import build_endpoint
 from .server.server import MCPServer
 from .transports.http.consumers import MCPConsumer, Receive, Send
-from .transports.http.endpoint import Endpoint
 
 logger = logging.getLogger("django_mcp")
 
@@ -89,8 +88,8 @@ class MCPRouter:
     def __init__(self, mounts: Sequence[Mount], inner: Application) -> None:
         self._inner = inner
         self._servers: list[MCPServer] = []
-        self._fixed: dict[str, Endpoint] = {}
-        self._patterns: list[tuple[RoutePattern, Endpoint]] = []
+        self._fixed: dict[str, MCPConsumer] = {}
+        self._patterns: list[tuple[RoutePattern, MCPConsumer]] = []
         seen: set[str] = set()
         for mounted in mounts:
             server = mounted.server or default_server()
@@ -101,13 +100,13 @@ class MCPRouter:
                     f"Two MCP servers are mounted at {mounted.route!r}; give one another route."
                 )
             seen.add(mounted.route)
-            endpoint = build_endpoint(server, mounted.authenticate)
+            consumer = MCPConsumer(build_endpoint(server, mounted.authenticate))
             if "<" in mounted.route:
                 pattern = RoutePattern(mounted.route, is_endpoint=True)
-                self._patterns.append((pattern, endpoint))
+                self._patterns.append((pattern, consumer))
             else:
-                self._fixed[f"/{mounted.route}"] = endpoint
-                self._fixed[f"/{mounted.route}/"] = endpoint
+                self._fixed[f"/{mounted.route}"] = consumer
+                self._fixed[f"/{mounted.route}/"] = consumer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -116,19 +115,19 @@ class MCPRouter:
             if found is None and self._patterns:
                 found, scope = self._match(path, scope)
             if found is not None:
-                await MCPConsumer(found)(scope, receive, send)
+                await found(scope, receive, send)
                 return
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
         await self._inner(scope, receive, send)
 
-    def _match(self, path: str, scope: Scope) -> tuple[Endpoint | None, Scope]:
+    def _match(self, path: str, scope: Scope) -> tuple[MCPConsumer | None, Scope]:
         rest = path.strip("/")
-        for pattern, endpoint in self._patterns:
+        for pattern, consumer in self._patterns:
             match = pattern.match(rest)
             if match is not None:
-                return endpoint, {**scope, "url_route": {"args": (), "kwargs": match[2]}}
+                return consumer, {**scope, "url_route": {"args": (), "kwargs": match[2]}}
         return None, scope
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -66,8 +66,10 @@ def decode_value(value: str) -> str:
             "send it Base64-encoded"
         )
     value = value.strip(" \t")
+    if not value.startswith(_PREFIX):
+        return value
     payload = value[len(_PREFIX) : -len(_SUFFIX)]
-    if not value.startswith(_PREFIX) or value != f"{_PREFIX}{payload}{_SUFFIX}":
+    if value != f"{_PREFIX}{payload}{_SUFFIX}":
         return value
     try:
         decoded = base64.b64decode(payload, validate=True)

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NoReturn, TypeAlias, TypeGuard
 
+from pydantic_core import to_json
+
 from .errors import InvalidRequest, ParseError, ProtocolError
 
 RequestId: TypeAlias = str | int
@@ -281,6 +283,18 @@ def dumps(value: object) -> bytes:
         ) from None
     except RecursionError:
         raise ValueError("Cannot be written as JSON: the value is nested too deeply") from None
+
+
+def dumps_plain(value: object) -> bytes:
+    """What `dumps` writes, in a fraction of the time, for what is known to be plain JSON.
+
+    For anything else nothing is promised: a date becomes a string, and NaN is written as it is.
+    """
+    try:
+        return to_json(value)
+    except ValueError:
+        # A lone surrogate.
+        return dumps(value)
 
 
 def result_bytes(id: RequestId, result: Mapping[str, Any] | bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,12 +36,13 @@ class Callee:
     is_async: bool
     context: str | None
 
-    async def call(self, workers: Workers, ctx: Context | None, kwargs: dict[str, Any]) -> Any:
-        """Return what the function returns for `kwargs`; `ctx` is passed on if it takes one."""
+    def call(self, workers: Workers, ctx: Context | None, kwargs: dict[str, Any]) -> Awaitable[Any]:
+        """Return, awaited, what the function returns for `kwargs`; `ctx` is passed on if it takes
+        one."""
         if self.context is not None:
             kwargs[self.context] = ctx
         run = workers.run_async if self.is_async else workers.run_sync
-        return await run(self.function, **kwargs)
+        return run(self.function, **kwargs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -30,14 +30,10 @@ class Frame(NamedTuple):
     tail: bytes | None
 
     def fill(self, dumped: Any, structured: Any) -> bytes:
-        """The result that shows `dumped`, and `structured` unless that is None."""
-        if structured is dumped:
-            data = jsonrpc.dumps(dumped)
-            text = data if type(dumped) is str else jsonrpc.dumps(data.decode())
-        else:
-            data = jsonrpc.dumps(structured)
-            shown = dumped if type(dumped) is str else jsonrpc.dumps(dumped).decode()
-            text = jsonrpc.dumps(shown)
+        """The result that shows `dumped`, and `structured` unless that is None; both plain JSON."""
+        data = jsonrpc.dumps_plain(structured)
+        written = data if structured is dumped else jsonrpc.dumps_plain(dumped)
+        text = written if type(dumped) is str else jsonrpc.dumps_plain(written.decode())
         if self.tail is None:
             return b"%b%b%b" % (self.head, text, self.middle)
         return b"%b%b%b%b%b" % (self.head, text, self.middle, data, self.tail)

@@ -361,6 +361,20 @@ class TestWriting:
         assert jsonrpc.notification_bytes("n", {}) == b'{"jsonrpc":"2.0","method":"n"}'
 
 
+class TestPlainJson:
+    @given(json_values)
+    def test_is_written_as_by_dumps(self, value):
+        assert json.loads(jsonrpc.dumps_plain(value)) == json.loads(jsonrpc.dumps(value))
+
+    @pytest.mark.parametrize("value", ["\ud800", {"a": ["\udfff"]}, {"\ud800": 1}])
+    def test_lone_surrogates_are_written_as_escapes(self, value):
+        assert jsonrpc.dumps_plain(value) == jsonrpc.dumps(value)
+
+    @pytest.mark.parametrize("value", [10**400, -(2**63) - 1, 1e308, 5e-324, 1e-7, -0.0])
+    def test_numbers_stay_what_they_are(self, value):
+        assert repr(json.loads(jsonrpc.dumps_plain(value))) == repr(value)
+
+
 class TestRoundTrips:
     @given(ids, texts, json_objects)
     def test_a_request(self, request_id, method, params):

@@ -11,12 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from channels.consumer import AsyncConsumer
 
 from .endpoint import Endpoint
 from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders
+
+#: Seconds a call may wait before its client is watched. Most have answered by then, and a task that
+#: watches costs as much as a small call does.
+GRACE: Final = 0.05
 
 NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
 
@@ -61,7 +65,7 @@ class AsgiChannel:
         self._receive = receive
         self._send = send
         self.connected = True
-        self._watcher: asyncio.Task[None] | None = None
+        self._watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     async def read(self, limit: int) -> bytes:
         message = await self._receive()
@@ -85,15 +89,16 @@ class AsgiChannel:
         return b"".join(parts)
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
-        watching = self._wait_for_disconnect(callback)
-        self._watcher = asyncio.get_running_loop().create_task(watching)
+        self._watcher = asyncio.get_running_loop().call_later(GRACE, self._watch, callback)
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         self.close()
         length = (b"content-length", b"%d" % len(body))
         headers = [*headers, length]
-        await self._emit({"type": "http.response.start", "status": status, "headers": headers})
-        await self._emit({"type": "http.response.body", "body": body})
+        await self._emit(
+            {"type": "http.response.start", "status": status, "headers": headers},
+            {"type": "http.response.body", "body": body},
+        )
 
     async def start(self, status: int, headers: ReplyHeaders) -> None:
         await self._emit({"type": "http.response.start", "status": status, "headers": headers})
@@ -105,10 +110,11 @@ class AsgiChannel:
         self.close()
         await self._emit({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _emit(self, message: dict[str, Any]) -> None:
+    async def _emit(self, *messages: dict[str, Any]) -> None:
         if self.connected:
             try:
-                await self._send(message)
+                for message in messages:
+                    await self._send(message)
             except OSError:
                 # What a server may raise once the client has gone (ASGI 2.4).
                 self.connected = False
@@ -118,6 +124,10 @@ class AsgiChannel:
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
+
+    def _watch(self, callback: Callable[[], None]) -> None:
+        watching = self._wait_for_disconnect(callback)
+        self._watcher = asyncio.get_running_loop().create_task(watching)
 
     async def _wait_for_disconnect(self, callback: Callable[[], None]) -> None:
         while (await self._receive())["type"] != "http.disconnect":

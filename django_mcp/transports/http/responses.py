@@ -70,7 +70,7 @@ class Response:
         self._closed = False
         self.is_stream = False
         self.is_gone = False
-        self._timer: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | asyncio.Task[None] | None = None
         self._wrote_at = 0.0
 
     @property
@@ -148,14 +148,23 @@ class Response:
 
     def _watch_silence(self) -> None:
         if self._timer is None and self._keep_alive > 0 and not self._closed:
-            self._timer = asyncio.get_running_loop().create_task(self._break_silences())
+            # A task only while there is a silence to break: most calls end long before, and an open
+            # stream says nothing most of the time.
+            loop = asyncio.get_running_loop()
+            self._wrote_at = self._wrote_at or loop.time()
+            self._timer = loop.call_at(self._wrote_at + self._keep_alive, self._look_for_silence)
 
-    async def _break_silences(self) -> None:
+    def _look_for_silence(self) -> None:
         loop = asyncio.get_running_loop()
-        self._wrote_at = self._wrote_at or loop.time()
-        while self.connected:
-            delay = self._wrote_at + self._keep_alive - loop.time()
-            if delay > 0:
-                await asyncio.sleep(delay)
-            else:
-                await self._on_silence()
+        self._timer = None
+        if loop.time() < self._wrote_at + self._keep_alive:
+            self._watch_silence()
+        elif self.connected:
+            self._timer = loop.create_task(self._break_silence())
+
+    async def _break_silence(self) -> None:
+        self._wrote_at = asyncio.get_running_loop().time()
+        await self._on_silence()
+        self._timer = None
+        if self.connected:
+            self._watch_silence()
