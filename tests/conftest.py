@@ -8,11 +8,14 @@ with AnyIO's asynchronous fixtures.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from inspect import iscoroutinefunction
 
 import pytest
 from asgiref.sync import async_to_sync
 from hypothesis import HealthCheck, settings
+
+from tests import services
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +26,26 @@ settings.load_profile("suite")
 def anyio_backend() -> str:
     """AnyIO's plugin runs a marked test once, on the event loop Django has."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[services.Postgres]:
+    """A PostgreSQL that the tests share; skips where there is none."""
+    try:
+        with services.postgres() as running:
+            yield running
+    except services.Missing as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[services.Redis]:
+    """A Redis that the tests share; skips where there is none."""
+    try:
+        with services.redis() as running:
+            yield running
+    except services.Missing as reason:
+        pytest.skip(str(reason))
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
