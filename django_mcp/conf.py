@@ -51,6 +51,8 @@ class Settings:
     """Seconds of silence after which a stream gets a comment; 0 for never."""
     request_state_lifetime: int = 600
     """Seconds a question may wait for its answer."""
+    channel_layer: str = "default"
+    """The channel layer, by its name in CHANNEL_LAYERS, that the processes share."""
 
     cache: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """{"tools/list": {"ttl_ms": 60000, "scope": "private"}}"""

@@ -1,6 +1,7 @@
 """Servers on Django's ground: the class with everything plugged in, and the default server.
 
-`MCPServer` here is the server's with Django's threads, keys, permissions and static files.
+`MCPServer` here is the server's with Django's threads, channel layer, keys, permissions and static
+files.
 `default_server()` is built once from DJANGO_MCP, and the decorators of `django_mcp` are bound to
 it, as `admin.site` is to `@admin.register`.
 """
@@ -13,6 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from . import conf
+from .backends.channel_layer import ChannelLayerBroker
 from .backends.icons import resolve_icon
 from .backends.signing import DjangoSealer
 from .backends.threads import DjangoWorkers
@@ -37,7 +39,8 @@ class MCPServer(PlainServer):
     """A Model Context Protocol server of a Django project.
 
     Takes what the server of `django_mcp.server` takes, and runs its functions in threads with
-    Django's database connections, seals with SECRET_KEY, understands permission names
+    Django's database connections, tells its other processes through the channel layer, seals with
+    SECRET_KEY, understands permission names
     ("library.change_book") and icons from static files ("static:library/book.svg").
 
     Replicas of one project must give a server the same name.
@@ -47,6 +50,7 @@ class MCPServer(PlainServer):
         settings = conf.get()
         options.setdefault("page_size", settings.page_size)
         options.setdefault("workers", DjangoWorkers(settings.max_threads))
+        options.setdefault("broker", ChannelLayerBroker(name, settings.channel_layer))
         options.setdefault("sealer", DjangoSealer(settings.request_state_lifetime))
         options.setdefault("resolve_rule", has_permission)
         options.setdefault("resolve_icon", resolve_icon)

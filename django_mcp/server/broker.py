@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
@@ -187,13 +188,15 @@ Listener = Callable[[Message], None]
 class Broker(Protocol):
     """Carries messages between processes."""
 
-    reaches_others: bool
-    """True where listeners in other processes hear what is published here."""
+    @property
+    def reaches_others(self) -> bool:
+        """True where listeners in other processes hear what is published here."""
 
     def publish(self, message: Message) -> None:
         """Hand `message` to every listener, soon; callable from any thread, never blocks.
 
-        What cannot be carried is logged and lost.
+        Equal messages that wait to be carried to other processes may be heard there once. What
+        cannot be carried is logged, and lost unless it is a change, which is carried later.
         """
 
     async def send(self, message: Message) -> None:
@@ -203,6 +206,10 @@ class Broker(Protocol):
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` in the running event loop for each message, until the result is
         called."""
+
+    async def settle(self) -> None:
+        """Return once what was published is carried and what was subscribed or unsubscribed is in
+        effect everywhere, or after a few seconds."""
 
 
 class InMemoryBroker:
@@ -215,17 +222,22 @@ class InMemoryBroker:
         self._last = 0
         self._lock = threading.Lock()
 
+    @property
+    def has_listeners(self) -> bool:
+        """True where somebody listens, in an event loop that is not closed."""
+        return bool(self._living())
+
     def publish(self, message: Message) -> None:
-        with self._lock:
-            listeners = list(self._listeners.values())
-        for loop, listener in listeners:
-            if not loop.is_closed():
+        for loop, listener in self._living():
+            # A loop of another thread may be closed at this very moment.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(listener, message)
 
     async def send(self, message: Message) -> None:
         self.publish(message)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self._living()
         with self._lock:
             self._last += 1
             key = self._last
@@ -236,3 +248,14 @@ class InMemoryBroker:
                 self._listeners.pop(key, None)
 
         return unsubscribe
+
+    async def settle(self) -> None:
+        return None
+
+    def _living(self) -> list[tuple[asyncio.AbstractEventLoop, Listener]]:
+        """Who listens; those whose event loop was closed without a word are forgotten."""
+        with self._lock:
+            for key, (loop, _) in list(self._listeners.items()):
+                if loop.is_closed():
+                    del self._listeners[key]
+            return list(self._listeners.values())

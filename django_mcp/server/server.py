@@ -197,6 +197,7 @@ class MCPServer(Registration):
         hub = self._hubs.pop(asyncio.get_running_loop(), None)
         if hub is not None:
             hub.close()
+        await self.broker.settle()
 
     # Telling that something changed; callable from any thread
 
