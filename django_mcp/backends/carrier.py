@@ -72,12 +72,8 @@ class Carrier:
 
     def publish(self, group: str, text: str, *, lasting: bool) -> None:
         """Have `text` carried soon; what cannot be carried is logged, and lost unless `lasting`."""
-        try:
-            dropped = self.outbox.put(Parcel(group=group, text=text, lasting=lasting))
-        except OutboxFull:
-            dropped = 1
-        if dropped:
-            logger.warning("%s messages for other processes were dropped: too many wait", dropped)
+        with suppress(OutboxFull):
+            self.outbox.put(Parcel(group=group, text=text, lasting=lasting))
         self._wake()
 
     async def send(self, group: str, text: str) -> None:
@@ -160,6 +156,7 @@ class _Worker:
         self._name = secrets.token_hex(8)
         self._number = 0
         self._layer: Any = None
+        self._is_poked = False
         self._sending = False
         self._failures = 0
         self._settled: list[Future[None]] = []
@@ -174,9 +171,12 @@ class _Worker:
 
     def poke(self, *, urgent: bool = False) -> None:
         """There is something new to send, to join or to leave."""
-        self._loop.call_soon_threadsafe(self._poked, urgent)
+        if urgent or not self._is_poked:
+            self._is_poked = True
+            self._loop.call_soon_threadsafe(self._poked, urgent)
 
     def _poked(self, urgent: bool) -> None:
+        self._is_poked = False
         self._news.set()
         self._to_send.set()
         self._receiver.poke()
@@ -234,6 +234,9 @@ class _Worker:
             self._urgent.clear()
             batch = self._carrier.outbox.take()
             self._sending = bool(batch)
+            dropped = self._carrier.outbox.count_dropped()
+            if dropped:
+                logger.warning("%s messages for other processes are lost: too many wait", dropped)
             if not batch:
                 self._news.set()
                 await self._to_send.wait()

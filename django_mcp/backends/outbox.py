@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -48,27 +49,33 @@ class Outbox:
     """The parcels that wait."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Hashable, Parcel] = {}
+        self._waiting: OrderedDict[Hashable, Parcel] = OrderedDict()
         self._size = 0
+        self._dropped = 0
         self._lock = threading.Lock()
         self._count = itertools.count()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, parcel: Parcel) -> int:
+    def put(self, parcel: Parcel) -> None:
         """Add `parcel`, unless an equal one without a receipt waits already.
 
-        The oldest make room where there is too little, but never those with a receipt: returns
-        how many were dropped. Raises OutboxFull where that does not help.
+        The oldest make room where there is too little, but never those with a receipt. Raises
+        OutboxFull where that does not help.
         """
         with self._lock:
             key = self._key(parcel)
             if key in self._waiting:
-                return 0
-            dropped = self._make_room(parcel.cost)
+                return
+            self._make_room(parcel.cost)
             self._waiting[key] = parcel
             self._size += parcel.cost
+
+    def count_dropped(self) -> int:
+        """How many made room since this was last asked."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
             return dropped
 
     def take(self) -> list[Parcel]:
@@ -92,7 +99,7 @@ class Outbox:
         """Have what could not be carried wait in front of everything else, if it is lasting."""
         with self._lock:
             back = {self._key(p): p for p in parcels if p.lasting and p.receipt is None}
-            waiting, self._waiting, self._size = self._waiting, {}, 0
+            waiting, self._waiting, self._size = self._waiting, OrderedDict(), 0
             for key, parcel in itertools.chain(back.items(), waiting.items()):
                 if key not in self._waiting and self._size + parcel.cost <= MAX_WAITING:
                     self._waiting[key] = parcel
@@ -111,17 +118,21 @@ class Outbox:
     def _key(self, parcel: Parcel) -> Hashable:
         return (parcel.group, parcel.text) if parcel.receipt is None else next(self._count)
 
-    def _make_room(self, cost: int) -> int:
-        if self._size + cost <= MAX_WAITING:
-            return 0
-        dropped = 0
-        for key, parcel in list(self._waiting.items()):
+    def _make_room(self, cost: int) -> None:
+        missing = self._size + cost - MAX_WAITING
+        oldest: list[Hashable] = []
+        for key, parcel in self._waiting.items():
+            if missing <= 0:
+                break
             if parcel.receipt is None:
-                self._forget(key, parcel)
-                dropped += 1
-                if self._size + cost <= MAX_WAITING:
-                    return dropped
-        raise OutboxFull
+                oldest.append(key)
+                missing -= parcel.cost
+        if missing > 0:
+            self._dropped += 1
+            raise OutboxFull
+        for key in oldest:
+            self._forget(key, self._waiting[key])
+        self._dropped += len(oldest)
 
     def _forget(self, key: Hashable, parcel: Parcel) -> None:
         del self._waiting[key]
