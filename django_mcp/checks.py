@@ -8,6 +8,7 @@ W002  a tool has no description
 W003  a server has nothing to offer
 W004  outside DEBUG, the endpoint has no authentication, and so refuses every request
 W005  the endpoint is open to everybody (with `check --deploy`)
+W008  processes of the project do not hear of each other (with `check --deploy`)
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from . import conf
+from .backends.channel_layer import is_shared
 from .default import servers
 
 OPEN = "django_mcp.authentication.anonymous"
@@ -91,6 +93,28 @@ def check_open_endpoint(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "The MCP endpoint is open: everybody who reaches it may use every tool.",
             hint="That was asked for; silence this check if it is right.",
             id="django_mcp.W005",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_channel_layer(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W008, with `check --deploy`. How many processes there will be is not known here."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})):
+        return []
+    alias = conf.get().channel_layer
+    if is_shared(alias):
+        return []
+    return [
+        Warning(
+            f"The channel layer {alias!r} is not shared between processes: with more than one "
+            "process, questions, cancellations, resumed streams and change notifications reach "
+            "only the process they arrive at.",
+            hint='Install channels-redis, and set CHANNEL_LAYERS = {"'
+            f'{alias}": {{"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": '
+            '{"hosts": ["redis://localhost:6379/0"]}}}. With one process there is nothing to do: '
+            "silence this check.",
+            id="django_mcp.W008",
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import pytest
@@ -115,6 +116,35 @@ def test_outside_debug_an_endpoint_without_authentication_is_worth_a_warning(
 def test_before_a_deployment_an_open_endpoint_is_worth_a_warning() -> None:
     assert "django_mcp.W005" not in found()
     assert "django_mcp.W005" in found(include_deployment_checks=True)
+
+
+@pytest.mark.parametrize(
+    ("layers", "alias", "warns"),
+    [
+        ({}, "default", True),
+        ({"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}, "default", True),
+        ({"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}}, "default", False),
+        ({"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}}, "mcp", True),
+    ],
+)
+def test_before_a_deployment_a_layer_of_one_process_is_worth_a_warning(
+    settings: Any, layers: Any, alias: str, warns: bool
+) -> None:
+    settings.CHANNEL_LAYERS = layers
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "CHANNEL_LAYER": alias}
+
+    assert "django_mcp.W008" not in found()
+    assert ("django_mcp.W008" in found(include_deployment_checks=True)) is warns
+
+
+def test_the_hint_for_a_layer_is_a_setting_that_can_be_copied(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = {}
+    hint = found(include_deployment_checks=True)["django_mcp.W008"].hint
+    assert hint is not None
+
+    layers = ast.literal_eval(hint.partition("CHANNEL_LAYERS = ")[2].partition(". With")[0])
+
+    assert layers["default"]["BACKEND"] == "channels_redis.core.RedisChannelLayer"
 
 
 # Whether anything leads to a server

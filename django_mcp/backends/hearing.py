@@ -21,6 +21,8 @@ logger = logging.getLogger("django_mcp")
 Hear = Callable[[str], None]
 
 TYPE: Final = "django_mcp.messages"
+#: What a channel is sent by its own receiver, to be the last that arrives there.
+GOODBYE: Final = "django_mcp.goodbye"
 
 #: Seconds between two joinings of the same group. Memberships expire (channels_redis: after
 #: `group_expiry`, a day by default), and a server that was restarted has forgotten them, which
@@ -50,12 +52,15 @@ def retry_delay(failures: int) -> float:
 
 async def close(layer: Any) -> None:
     """Let go of the connections of a layer that is nobody else's."""
-    for name in ("close_pools", "close"):
+    names = ["close_pools", "close"]
+    if type(layer).__module__ == "channels_redis.pubsub":
+        # This is its way to close its connections. Other layers delete what is everybody's.
+        names = ["flush"]
+    for name in names:
         method = getattr(layer, name, None)
         if method is not None:
             try:
-                async with asyncio.timeout(TIMEOUT):
-                    await method()
+                await _within(method())
             except Exception as error:
                 logger.debug("A channel layer could not be closed: %r", error)
             return
@@ -90,8 +95,9 @@ class Receiver:
 
     @property
     def is_settled(self) -> bool:
-        """True where exactly the groups that are wanted are joined."""
-        return self._joined == set(self._wanted())
+        """True where exactly the groups that are wanted are joined, or nothing is held for none."""
+        wanted = set(self._wanted())
+        return self._joined == wanted if wanted else self._layer is None
 
     def poke(self) -> None:
         """What is wanted changed."""
@@ -143,10 +149,24 @@ class Receiver:
                 if receiving.done():
                     message, receiving = receiving.result(), None
                     self._hear(message)
+            await self._join(set(), again=False)
+            if receiving is not None:
+                await self._say_goodbye(receiving)
         finally:
             for task in (receiving, poked):
                 if task is not None:
                     await _end(task)
+
+    async def _say_goodbye(self, receiving: asyncio.Task[Any]) -> None:
+        """Receive what is left in the channel.
+
+        Layers are not fond of a receiver that is cancelled: what is on its way there may stay, and
+        redis-py may forget to close a connection.
+        """
+        async with asyncio.timeout(TIMEOUT):
+            await self._layer.send(self._channel, {"type": GOODBYE})
+            while (await asyncio.shield(receiving)).get("type") != GOODBYE:
+                receiving = asyncio.create_task(self._layer.receive(self._channel))
 
     async def _join(self, wanted: set[str], *, again: bool) -> None:
         for group in sorted(self._joined - wanted):
@@ -185,9 +205,12 @@ class Receiver:
                 logger.exception("A message of another process could not be heard")
 
     async def _recover(self, error: Exception) -> None:
-        self._failures += 1
         self._joined.clear()
         self._tell()
+        if not self._wanted():
+            logger.info("A channel could not leave its groups, and expires there: %r", error)
+            return
+        self._failures += 1
         if self._failures == 1:
             return
         if self._failures == 2:
@@ -202,21 +225,16 @@ class Receiver:
                     self._poked.clear()
 
     async def _leave(self) -> None:
-        """Leave the groups, and let go of the channel and of the layer."""
-        try:
-            if self._joined:
-                await self._join(set(), again=False)
-        except Exception as error:
-            logger.info("A channel could not leave its groups, and expires there: %r", error)
+        """Let go of the channel and of the layer, which has been left if it could be reached."""
         self._joined.clear()
         await self._close()
         self._failures = 0
         self._tell()
 
     async def _close(self) -> None:
-        layer, self._layer, self._channel = self._layer, None, ""
-        if layer is not None:
-            await close(layer)
+        if self._layer is not None:
+            await close(self._layer)
+        self._layer, self._channel = None, ""
 
 
 def _wait_briefly(layer: Any) -> None:
@@ -231,7 +249,12 @@ async def _within(work: Any) -> Any:
 
 
 async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
+    # Once is not always enough: before Python 3.12 `asyncio.wait_for`, with which redis-py reads
+    # and writes, may swallow a cancellation (https://github.com/python/cpython/issues/86296).
+    patience = 0.05
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=patience)
+        patience *= 2
     if not task.cancelled():
         task.exception()

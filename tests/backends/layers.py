@@ -129,12 +129,16 @@ class Layer:
             if not self._board.members.get(group):
                 self._board.members.pop(group, None)
 
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        self._reach()
+        self._board.channels[channel].put(message)
+
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         self._reach()
         if self._board.full:
             raise ChannelFull
-        while not self._board.goes_on.is_set():
-            await asyncio.sleep(0.001)
+        if not self._board.goes_on.is_set():
+            await asyncio.to_thread(self._board.goes_on.wait, PATIENCE)
         with self._board._changing():
             self._board.sent.append(message)
             for name in self._board.members.get(group, ()):

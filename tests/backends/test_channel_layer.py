@@ -23,7 +23,7 @@ from django_mcp.server.broker import (
     Incoming,
     Message,
 )
-from tests.backends.layers import Board, Ear, Processes, threads
+from tests.backends.layers import PATIENCE, Board, Ear, Processes, threads
 
 LAST = Change("resource", "x://last")
 
@@ -93,7 +93,9 @@ async def test_servers_of_one_process_share_a_channel_and_hear_their_own(
 
 
 @pytest.mark.parametrize("name", ["library", "Bücherei / Zweig 2", "x" * 500])
-async def test_a_server_may_be_called_anything(processes: Processes, board: Board, name: str) -> None:
+async def test_a_server_may_be_called_anything(
+    processes: Processes, board: Board, name: str
+) -> None:
     ear = Ear(processes.broker(name))
     await processes.carriers[0].settle()
 
@@ -572,4 +574,8 @@ async def test_a_layer_that_is_away_does_not_keep_a_server_from_ending(
 
     await server.shutdown()
 
-    assert len(processes.carriers[0].outbox) <= 1
+    assert threads() == ["django_mcp_layer"]
+    board.away = False
+    monkeypatch.setattr(carrier, "LAST_WORDS", PATIENCE)
+    await server.broker.settle()
+    assert board.sent
