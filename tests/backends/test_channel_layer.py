@@ -371,14 +371,16 @@ async def test_messages_somebody_waits_for_are_never_dropped_for_others(
 
 
 @pytest.mark.parametrize("trouble", ["away", "full"])
-async def test_what_cannot_be_sent_is_unavailable_and_says_no_more(
-    processes: Processes, board: Board, trouble: str
+async def test_what_cannot_be_sent_is_unavailable_at_once_and_says_no_more(
+    processes: Processes, board: Board, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
+    monkeypatch.setattr(carrier, "SEND_TIMEOUT", 10 * PATIENCE)
     broker = processes.broker()
     setattr(board, trouble, True)
 
-    with pytest.raises(BrokerUnavailable) as raised:
-        await broker.send(Ended("s"))
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(BrokerUnavailable) as raised:
+            await broker.send(Ended("s"))
 
     assert raised.value.status == 503
     assert "send the request again" in str(raised.value)
