@@ -25,9 +25,10 @@ from .broker import Answered
 from .dispatch import Reply
 from .dispatch import answer as dispatch
 from .exchange import Caller, Exchange, Link, Mouth, Nowhere, Outlet
-from .peer import Peer, from_session, unremembered
+from .hub import Hub
+from .peer import from_session, unremembered
 from .server import MCPServer
-from .sessions import Change, Session, key_of, new_id
+from .sessions import Change, Session, SessionStore, key_of, new_id
 
 _NOWHERE: Final = Nowhere()
 
@@ -39,26 +40,46 @@ class SessionNotFound(ProtocolError):
     status = 404
 
 
-async def find(server: MCPServer, id: str, caller: Caller) -> Session:
-    """The session with this id, if it is the caller's; raises SessionNotFound."""
+async def find(server: MCPServer, id: str, caller: Caller, transport: str = "") -> Session:
+    """The session with this id, if it is the caller's; raises SessionNotFound.
+
+    `transport` names the one it must have been opened over, "" for streamable HTTP.
+    """
     key = key_of(id)
     session = None if key is None else await server.sessions.find(key)
-    if session is None or not _is_of(session, server, caller):
+    if session is None or not _is_of(session, server, caller, transport):
         raise SessionNotFound("There is no such session: start one with initialize.")
     return session
 
 
-def _is_of(session: Session, server: MCPServer, caller: Caller) -> bool:
+def _is_of(session: Session, server: MCPServer, caller: Caller, transport: str) -> bool:
     return (
         session.server == server.name
         and session.owner == caller.principal.id
-        and session.place == place_of(caller.url_kwargs)
+        and session.place == place_of(caller.url_kwargs, transport)
     )
 
 
-def place_of(url_kwargs: Mapping[str, Any]) -> str:
-    """What a session remembers of the URL it was opened at."""
-    return digest({name: str(value) for name, value in url_kwargs.items()}) if url_kwargs else ""
+def place_of(url_kwargs: Mapping[str, Any], transport: str = "") -> str:
+    """What a session remembers of where it was opened: the URL, and the transport."""
+    said = {name: str(value) for name, value in url_kwargs.items()}
+    if transport:
+        return digest([transport, said])
+    return digest(said) if said else ""
+
+
+def new_session(server: MCPServer, caller: Caller, id: str, transport: str = "") -> Session:
+    """A session in which nothing was said yet. What initialize will settle, it has made up."""
+    return Session(
+        key=key_of(id) or "",
+        server=server.name,
+        owner=caller.principal.id,
+        place=place_of(caller.url_kwargs, transport),
+        revision=revisions.LATEST_STATEFUL,
+        client_info={},
+        capabilities={},
+        stage=Stage.NEW,
+    )
 
 
 async def initialize(
@@ -68,42 +89,62 @@ async def initialize(
 
     Raises TooManySessions where the server keeps no more.
     """
-    try:
-        asked = codec.decode(InitializeRequestParams, request.params, revisions.LATEST_STATEFUL)
-    except InvalidParams as error:
-        return Reply(error.status, jsonrpc.error_bytes(request.id, error)), None
-    handshake = Handshake()
-    handshake.request("client", INITIALIZE)
-    revision = handshake.answered(asked.protocol_version)
-    capabilities = request.params["capabilities"]
-    peer = Peer(revision, request.params["clientInfo"], capabilities, None)
-    exchange = Exchange(server, request, peer, caller, _NOWHERE, asking=Unreachable)
-    reply = await dispatch(exchange)
-    if reply.outcome != "ok" or not server.sessions.keeps:
-        return reply, None
     id = new_id()
-    session = Session(
-        key=key_of(id) or "",
-        server=server.name,
-        owner=caller.principal.id,
-        place=place_of(caller.url_kwargs),
-        revision=revision,
-        client_info=request.params["clientInfo"],
-        capabilities=capabilities,
-        stage=handshake.stage,
-    )
+    session = new_session(server, caller, id)
+    link = Link(session, server.sessions, server.hub)
+    reply, settled = await introduce(server, request, caller, link)
+    if settled is None or not server.sessions.keeps:
+        return reply, None
+    session = settled.made_to(session)
     await server.sessions.open(session)
     server.session_opened(session)
     return reply, id
 
 
-class Conversation:
-    """What one caller says in one session."""
+async def introduce(
+    server: MCPServer, request: Request, caller: Caller, link: Link
+) -> tuple[Reply, Change | None]:
+    """Answer `initialize`, and return what becomes of the session; None where it was refused."""
+    handshake = link.session.handshake
+    try:
+        handshake.request("client", INITIALIZE)
+        asked = codec.decode(InitializeRequestParams, request.params, revisions.LATEST_STATEFUL)
+    except (InvalidRequest, InvalidParams) as error:
+        return _refused(request, error), None
+    revision = handshake.answered(asked.protocol_version)
+    settled = Change(
+        stage=handshake.stage,
+        revision=revision,
+        client_info=request.params["clientInfo"],
+        capabilities=request.params["capabilities"],
+    )
+    link = link._replace(session=settled.made_to(link.session))
+    peer = from_session(link.session)
+    exchange = Exchange(server, request, peer, caller, _NOWHERE, link, Unreachable)
+    reply = await dispatch(exchange)
+    return reply, settled if reply.outcome == "ok" else None
 
-    def __init__(self, server: MCPServer, session: Session, caller: Caller) -> None:
+
+class Conversation:
+    """What one caller says in one session.
+
+    `store` keeps the session and `hub` has what runs for it: those of the server, unless a
+    connection has its own.
+    """
+
+    def __init__(
+        self,
+        server: MCPServer,
+        session: Session,
+        caller: Caller,
+        store: SessionStore | None = None,
+        hub: Hub | None = None,
+    ) -> None:
         self.server = server
         self.session = session
         self.caller = caller
+        self.store = server.sessions if store is None else store
+        self.hub = server.hub if hub is None else hub
 
     async def answer_alone(self, request: Request) -> Reply:
         """The answer to a request over a connection that can carry nothing else."""
@@ -118,7 +159,7 @@ class Conversation:
 
         To be awaited in a task of its own, which is what a cancellation cancels.
         """
-        server, session, hub = self.server, self.session, self.server.hub
+        server, session, hub = self.server, self.session, self.hub
         try:
             session.handshake.request("client", request.method)
         except InvalidRequest as error:
@@ -131,7 +172,7 @@ class Conversation:
                     f"The request {request.id!r} is still being answered: use a new id."
                 ),
             )
-        asking = partial(BackChannel, hub, server.sessions, session, mouth, server.question_timeout)
+        asking = partial(BackChannel, hub, self.store, session, mouth, server.question_timeout)
         try:
             return await dispatch(self._exchange(request, mouth, asking))
         except asyncio.CancelledError:
@@ -142,7 +183,7 @@ class Conversation:
 
     def _exchange(self, request: Request, outlet: Outlet, asking: Callable[[], Asking]) -> Exchange:
         server, session = self.server, self.session
-        link = Link(session, server.sessions, server.hub)
+        link = Link(session, self.store, self.hub)
         peer = from_session(session)
         return Exchange(server, request, peer, self.caller, outlet, link, asking)
 
@@ -160,26 +201,26 @@ class Conversation:
             answer = Answered(self.session.key, message.id, result=message.result)
         else:
             answer = Answered(self.session.key, message.id, error=message.error)
-        return await self.server.hub.answer(answer)
+        return await self.hub.answer(answer)
 
     async def _take_notification(self, message: Notification) -> None:
         server, session = self.server, self.session
         handshake = session.handshake
         if handshake.notification("client", message.method):
-            await server.sessions.change(session.key, Change(stage=handshake.stage))
+            await self.store.change(session.key, Change(stage=handshake.stage))
             self.session = replace(session, stage=handshake.stage)
         elif message.method == "notifications/cancelled":
             id = message.params.get("requestId")
             if jsonrpc.is_id(id):
-                await server.hub.cancel(session.key, id)
+                await self.hub.cancel(session.key, id)
         elif message.method == "notifications/roots/list_changed":
             server.roots_changed(session)
 
     async def end(self) -> None:
         """End the session: its calls are cancelled, its streams closed and its events removed."""
         server, key = self.server, self.session.key
-        if await server.sessions.end(key):
-            server.hub.ended(key)
+        if await self.store.end(key):
+            self.hub.ended(key)
             await server.events.forget(key)
             server.session_closed(self.session)
 

@@ -62,6 +62,14 @@ class Holder(Protocol):
 class Line(Protocol):
     """A connection that carries a whole session, both ways."""
 
+    @property
+    def owner(self) -> str:
+        """The id of the principal whose connection it is."""
+
+    @property
+    def is_kept(self) -> bool:
+        """True where a store of sessions knows of the session too."""
+
     def receive(self, body: str) -> None:
         """Serve a message that arrived elsewhere."""
 
@@ -90,10 +98,13 @@ class Hub:
         return self._loop()
 
     def close(self) -> None:
-        """Hear no more of other processes, and cancel the calls that still run."""
+        """Hear no more of other processes, close the connections that carry sessions, and cancel
+        the calls that still run."""
         if self._stop is not None:
             self._stop()
             self._stop = None
+        for line in self.lines:
+            line.give_way()
         for task in list(self._tasks):
             task.cancel()
 
@@ -127,6 +138,10 @@ class Hub:
             return False
         self._register(self._calls, (session, id), task)
         return True
+
+    def is_answering(self, session: str, id: RequestId) -> bool:
+        """True where a request with this id is being answered here."""
+        return (session, id) in self._calls
 
     def finish(self, session: str, id: RequestId) -> None:
         """The request is answered."""
@@ -221,6 +236,11 @@ class Hub:
 
     # Connections that carry a whole session
 
+    @property
+    def lines(self) -> list[Line]:
+        """The connections of this process that carry a session."""
+        return list(self._lines.values())
+
     @contextmanager
     def carrying(self, session: str, line: Line) -> Iterator[None]:
         """Note that a connection of this process carries the session."""
@@ -258,9 +278,10 @@ class Hub:
             self.broker.publish(Ended(session))
 
     def listened_to(self) -> frozenset[str]:
-        """The sessions whose clients have a connection open here."""
+        """The sessions of a store whose clients have a connection open here."""
         followed = {session for session, _ in self._followers}
-        return frozenset({*self._listeners, *self._lines, *followed})
+        carried = {session for session, line in self._lines.items() if line.is_kept}
+        return frozenset({*self._listeners, *carried, *followed})
 
     def _end(self, session: str) -> None:
         for (owner, _), task in list(self._calls.items()):

@@ -4,6 +4,8 @@ A session is data, so that any process can serve the next message of it: nothing
 connection or a future. Owns the value, the interface of a store, and two stores: in memory, and one
 that keeps nothing. The ones on Django's database and cache are in `backends`.
 
+A session that lives on one connection is kept by that connection, with a store behind it or none.
+
 Sessions are kept under a digest of their id. The id itself is the client's: who reads the store, a
 backup or the admin learns none.
 """
@@ -89,9 +91,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What is to become of a session; what is None stays as it is."""
+    """What is to become of a session; what is None stays as it is.
+
+    `revision`, `client_info` and `capabilities` are what `initialize` settles, of a session that
+    was there before.
+    """
 
     stage: Stage | None = None
+    revision: Revision | None = None
+    client_info: Mapping[str, Any] | None = None
+    capabilities: Mapping[str, Any] | None = None
     log_level: str | None = None
     follow: str | None = None
     unfollow: str | None = None
@@ -101,6 +110,12 @@ class Change:
         """The session as it is then; raises InvalidParams where that is not allowed."""
         if self.stage is not None:
             session = replace(session, stage=self.stage)
+        if self.revision is not None:
+            session = replace(session, revision=self.revision)
+        if self.client_info is not None:
+            session = replace(session, client_info=self.client_info)
+        if self.capabilities is not None:
+            session = replace(session, capabilities=self.capabilities)
         if self.log_level is not None:
             session = replace(session, log_level=self.log_level)
         if self.follow is not None:
@@ -255,6 +270,49 @@ class InMemorySessions:
         for key in over:
             del self._sessions[key]
         return len(over)
+
+
+class OneSession:
+    """Keeps the session of one connection, which nobody changes but that connection.
+
+    `behind` is the store where others look for the session as well; None where nobody does.
+    """
+
+    keeps = True
+
+    def __init__(self, session: Session, behind: SessionStore | None = None) -> None:
+        self.now = session
+        self._behind = behind
+        self._ended = False
+
+    async def open(self, session: Session) -> None:
+        self.now = session
+        if self._behind is not None:
+            await self._behind.open(session)
+
+    async def find(self, key: str) -> Session | None:
+        return self.now if key == self.now.key and not self._ended else None
+
+    async def change(self, key: str, change: Change) -> Session | None:
+        if await self.find(key) is None:
+            return None
+        # First here: changes that are made at once come back from the store in any order.
+        changed = self.now = change.made_to(self.now)
+        if self._behind is not None and await self._behind.change(key, change) is None:
+            return None
+        return changed
+
+    async def end(self, key: str) -> bool:
+        if await self.find(key) is None:
+            return False
+        self._ended = True
+        return self._behind is None or await self._behind.end(key)
+
+    async def alive(self, keys: frozenset[str]) -> frozenset[str]:
+        return frozenset({key for key in keys if await self.find(key) is not None})
+
+    async def clear(self) -> int:
+        return 0
 
 
 def too_many(limits: Limits) -> TooManySessions:

@@ -51,7 +51,8 @@ def capabilities(exchange: Exchange) -> ServerCapabilities:
     does not promise them. Whether a function will log is not known before it runs.
     """
     server = exchange.server
-    remembers = exchange.peer.revision.enveloped or server.sessions.keeps
+    link = exchange.link
+    remembers = exchange.peer.revision.enveloped or (link is not None and link.store.keeps)
     changes = {"listChanged": True} if exchange.caller.streams and remembers else {}
     resources = {**changes, "subscribe": True} if changes else {}
     offered: dict[str, Any] = {}

@@ -11,19 +11,14 @@ Source: 2025-11-25, basic/transports#listening-for-messages-from-the-server and
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from ...protocol import jsonrpc, methods, sse
+from ...protocol import jsonrpc, sse
 from ...protocol.errors import InternalError, ProtocolError
-from ...protocol.jsonrpc import Request
-from ...server.back_channel import elicitation_id
-from ...server.broker import Change, Elicited, Sought
+from ...server.broker import Sought
 from ...server.events import (
     Event,
     EventLog,
@@ -34,12 +29,10 @@ from ...server.events import (
     new_stream,
     read_id,
 )
-from ...server.exchange import Caller, Exchange, Nowhere
-from ...server.handlers.resources import readable
-from ...server.peer import from_session
+from ...server.exchange import Caller
 from ...server.server import MCPServer
 from ...server.sessions import Session
-from ...server.subscriptions import SessionSubscription, notification
+from ...server.telling import Listener, tell
 from .call_streams import RETRY
 from .guard import Refusal
 from .responses import Response
@@ -52,10 +45,6 @@ logger = logging.getLogger("django_mcp")
 SEEK_AFTER: Final = 2.0
 SEEK_TIMES: Final = 3
 
-ELICITATION_COMPLETE: Final = "notifications/elicitation/complete"
-#: What stands for the request that listens to a session, which is a GET and has no message.
-_LISTENING: Final = Request("", "resources/subscribe", {})
-
 
 class CallLost(InternalError):
     """The process that ran a call has ended, or cannot be reached."""
@@ -63,43 +52,18 @@ class CallLost(InternalError):
     code = -32000
 
 
-class Connection:
+class Connection(Listener):
     """One connection a client opened with GET."""
 
     def __init__(self, channel: Channel, keep_alive: float) -> None:
-        self.by = secrets.token_hex(8)
-        self._news = asyncio.Event()
-        self.on_refresh: Callable[[], None] = self.wake
-        self.has_given_way = False
+        super().__init__()
         self.response = Response(channel, self.give_way, keep_alive)
         self.response.look_after()
 
     @property
     def is_open(self) -> bool:
         """False once the client has gone or has another connection for this."""
-        return self.response.connected and not self.has_given_way
-
-    def wake(self) -> None:
-        """There may be something new to write."""
-        self._news.set()
-
-    def refresh(self) -> None:
-        """What is kept of the session changed."""
-        self.on_refresh()
-
-    def give_way(self) -> None:
-        """Close."""
-        self.has_given_way = True
-        self._news.set()
-
-    async def news(self, patience: float | None = None) -> bool:
-        """Wait for something new; False where `patience` seconds went by without."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._news.wait()
-            self._news.clear()
-            return True
-        return False
+        return self.response.connected and super().is_open
 
 
 # --------------------------------------------------------------------------------------- listening
@@ -114,7 +78,7 @@ async def listen(
     with server.hub.listening(session.key, connection):
         stream = _OwnStream(log, session, connection.response)
         await stream.begin()
-        await _tell(server, session, caller, connection, stream)
+        await tell(server, session, caller, connection, stream.send, server.sessions)
     await connection.response.end()
 
 
@@ -154,37 +118,6 @@ class _OwnStream:
         return event_id(self._name, self._position)
 
 
-async def _tell(
-    server: MCPServer, session: Session, caller: Caller, connection: Connection, stream: _OwnStream
-) -> None:
-    subscription = SessionSubscription(session, connection.wake)
-    connection.on_refresh = subscription.refresh
-    exchange = Exchange(server, _LISTENING, from_session(session), caller, Nowhere())
-    subscription.open(server.broker)
-    try:
-        while connection.is_open:
-            due = await subscription.take(server.sessions)
-            if due is None:
-                return
-            for message in due:
-                await _tell_of(message, session, exchange, stream)
-            await connection.news()
-    finally:
-        subscription.close()
-
-
-async def _tell_of(
-    message: Change | Elicited, session: Session, exchange: Exchange, stream: _OwnStream
-) -> None:
-    if isinstance(message, Elicited):
-        if methods.find(ELICITATION_COMPLETE, session.revision, "server"):
-            params = {"elicitationId": elicitation_id(session.key, message.id)}
-            await stream.send(ELICITATION_COMPLETE, params)
-    # A right may have been taken away since the client asked to hear of it.
-    elif message.uri is None or await readable(exchange, message.uri):
-        await stream.send(*notification(message))
-
-
 # ---------------------------------------------------------------------------------------- resuming
 
 
@@ -218,7 +151,7 @@ async def resume(
             await connection.response.write(_written(name, event))
         stream = _OwnStream(log, session, connection.response)
         await stream.begin()
-        await _tell(server, session, caller, connection, stream)
+        await tell(server, session, caller, connection, stream.send, server.sessions)
     await connection.response.end()
 
 
