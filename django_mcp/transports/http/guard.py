@@ -63,15 +63,19 @@ class Guard:
     def check_media(self, request: HttpRequest) -> None:
         """Refuse a body that is no JSON with 415, and a client that cannot read both forms of an
         answer with 406; `application/json` alone will do where nothing can be streamed."""
-        content_type = request.headers.get("content-type", "").partition(";")[0]
-        if content_type.strip().lower() != "application/json":
-            raise Refusal("Content-Type must be application/json.", status=415)
+        self.check_content_type(request)
         accept = request.headers.get("accept", "")
         needs_stream = request.streams and not accepts(accept, "text/event-stream")
         if needs_stream or not accepts(accept, "application/json"):
             raise Refusal(
                 "Accept must name both application/json and text/event-stream.", status=406
             )
+
+    def check_content_type(self, request: HttpRequest) -> None:
+        """Refuse a body that is no JSON with 415."""
+        content_type = request.headers.get("content-type", "").partition(";")[0]
+        if content_type.strip().lower() != "application/json":
+            raise Refusal("Content-Type must be application/json.", status=415)
 
     def check_size(self, request: HttpRequest) -> None:
         """Refuse with 413 a body that says it is too large; one that does not is cut off later."""

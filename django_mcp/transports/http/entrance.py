@@ -1,0 +1,159 @@
+"""Who is let in, and how those are told who are not: the same at every way in over HTTP.
+
+Owns what a request passes on its way to an endpoint, and what its answer is where it gets no
+further: an error of the protocol with its status, a refusal of the authentication, and whatever
+fails unforeseen. Which methods there are, and what a message does, is each endpoint's: `endpoint`,
+`http_sse`, and `transports.websocket`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ...protocol.errors import InternalError, InvalidRequest, ProtocolError
+from ...protocol.jsonrpc import MAX_DEPTH, RequestId
+from ...server.access import Principal
+from ...server.exchange import Caller
+from ...server.server import MCPServer
+from .guard import Guard, Refusal
+from .responses import KEEP_ALIVE, refuse
+from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, ReplyHeaders
+
+logger = logging.getLogger("django_mcp")
+
+#: Names of headers (RFC 9110, section 5.6.2), and what no value of one may contain (5.5).
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+#: Says who sends a request, or raises Refused; None refuses with 401. May be async.
+Authenticate = Callable[[HttpRequest], Awaitable[Principal | None] | Principal | None]
+
+
+@dataclass(kw_only=True)
+class Entrance:
+    """One server at one URL, and who may reach it there.
+
+    `origin_of` gives scheme and authority as clients see them. `keep_alive` is in seconds,
+    `max_depth` counts the levels of JSON a body may have.
+    """
+
+    server: MCPServer
+    authenticate: Authenticate
+    guard: Guard
+    origin_of: Callable[[HttpRequest], str]
+    max_depth: int = MAX_DEPTH
+    keep_alive: float = KEEP_ALIVE
+
+    async def caller_of(self, request: HttpRequest) -> Caller:
+        """Who sends a request, and what came with it; raises Refused."""
+        principal: Any = self.authenticate(request)
+        if not isinstance(principal, Principal):
+            principal = await _awaited(principal)
+        return Caller(
+            principal,
+            request.headers,
+            request.url_kwargs,
+            self.origin_of(request),
+            request.native,
+            request.streams,
+        )
+
+    def refusal_of(self, error: Exception) -> tuple[ProtocolError, ReplyHeaders]:
+        """What a request is answered with that ended in `error`: the error, and more headers."""
+        if isinstance(error, Refused):
+            return self._turned_away(error)
+        if isinstance(error, ProtocolError):
+            return error, _allow(error)
+        logger.error("Unexpected exception in the endpoint of %r", self.server.name, exc_info=error)
+        return Unavailable(), []
+
+    def _turned_away(self, refused: Refused) -> tuple[ProtocolError, ReplyHeaders]:
+        if refused.status not in range(400, 600):
+            logger.error(
+                "The authentication of %r raised Refused(%r): give it a status that refuses, from "
+                "400 to 599.",
+                self.server.name,
+                refused.status,
+            )
+            return Unavailable(), []
+        return Refusal(refused.message, status=refused.status), _headers_of(refused)
+
+
+@dataclass(kw_only=True)
+class HttpEntrance(Entrance):
+    """An endpoint for HTTP requests: called with one and a channel, it answers there."""
+
+    async def __call__(self, request: HttpRequest, channel: Channel) -> None:
+        """Answer `request` on `channel`. Raises nothing but a cancellation."""
+        try:
+            await self.serve(request, channel)
+        except Disconnected:
+            return
+        except Exception as error:
+            refusal, headers = self.refusal_of(error)
+            await refuse(channel, refusal, _id_of(error), headers)
+
+    async def serve(self, request: HttpRequest, channel: Channel) -> None:
+        """Answer `request`, or raise what `refusal_of` makes an answer of."""
+        raise NotImplementedError
+
+    async def read(self, request: HttpRequest, channel: Channel) -> bytes:
+        """The body; raises Refusal where it is too large, and Disconnected."""
+        self.guard.check_size(request)
+        try:
+            return await channel.read(self.guard.max_body)
+        except BodyTooLarge:
+            raise self.guard.too_large() from None
+
+
+async def _awaited(found: Any) -> Principal:
+    """The principal an async authentication finds; raises Refused where there is none."""
+    if isinstance(found, Awaitable):
+        found = await found
+    if not isinstance(found, Principal):
+        raise Refused
+    return found
+
+
+class NotServed(Refusal):
+    """A method the endpoint does not have (2026-07-28,
+    basic/transports/streamable-http#earlier-streamable-http-revisions)."""
+
+    status = 405
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+class Unavailable(InternalError):
+    """Something failed before there was a message to answer. Not a 200, so that monitoring sees it;
+    not a 500 either, since the next attempt may be luckier."""
+
+    status = 503
+
+
+def _id_of(error: Exception) -> RequestId | None:
+    return error.id if isinstance(error, InvalidRequest) else None
+
+
+def _allow(error: ProtocolError) -> ReplyHeaders:
+    return [(b"allow", error.allowed.encode())] if isinstance(error, NotServed) else []
+
+
+def _headers_of(refused: Refused) -> ReplyHeaders:
+    """The headers of a refusal, without what would end a header, or be none."""
+    headers = []
+    for name, value in refused.headers.items():
+        if _TOKEN.fullmatch(str(name)):
+            clean = _CONTROLS.sub("", str(value)).strip()
+            headers.append((name.lower().encode("ascii"), clean.encode("latin-1", "replace")))
+        else:
+            logger.error("Refused() was given a header of the name %r, which is left out.", name)
+    if refused.status == 401 and all(name != b"www-authenticate" for name, _ in headers):
+        headers.append((b"www-authenticate", b"Bearer"))
+    return headers
