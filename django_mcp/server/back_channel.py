@@ -115,7 +115,8 @@ class BackChannel:
         self, ids: list[RequestId], futures: list[asyncio.Future[Answered]], reason: str
     ) -> None:
         for id, future in zip(ids, futures, strict=True):
-            if not future.done():
+            # What ends the wait for a future cancels that future too.
+            if future.cancelled() or not future.done():
                 params = {"requestId": id, "reason": reason}
                 await self._mouth.send("notifications/cancelled", params)
 
