@@ -1,11 +1,13 @@
-"""From a server to its endpoint: what both adapters are handed, and which servers have one."""
+"""From a server to its endpoints: what the adapters are handed, for each transport."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
 
 from . import conf
@@ -13,8 +15,18 @@ from .authentication import authenticator
 from .backends.threads import DjangoWorkers
 from .server.server import MCPServer
 from .transports.http.endpoint import Endpoint
+from .transports.http.entrance import Entrance
 from .transports.http.guard import Guard
+from .transports.http.http_sse import SseEndpoint
 from .transports.http.types import HttpRequest
+from .transports.websocket import WebSocketEndpoint
+
+Transport = Literal["http", "sse", "websocket"]
+
+#: What serves a transport: streamable HTTP, HTTP+SSE of 2024-11-05, WebSocket.
+TRANSPORTS: Final[Mapping[str, type[Entrance]]] = MappingProxyType(
+    {"http": Endpoint, "sse": SseEndpoint, "websocket": WebSocketEndpoint}
+)
 
 #: What Django itself answers to where DEBUG is on and ALLOWED_HOSTS is empty.
 LOCAL_HOSTS: Final = (".localhost", "127.0.0.1", "[::1]")
@@ -29,25 +41,43 @@ def build_endpoint(
 
     `authenticate` stands in for DJANGO_MCP["AUTHENTICATION"] at this one endpoint.
     """
+    return Endpoint(**_options(server, authenticate))
+
+
+def build_entrance(
+    transport: Transport, server: MCPServer, authenticate: str | Callable[..., Any] | None = None
+) -> Entrance:
+    """The endpoint of `server` for a transport; raises ImproperlyConfigured for none there is."""
+    found = TRANSPORTS.get(transport)
+    if found is None:
+        raise ImproperlyConfigured(
+            f"There is no transport {transport!r}; there are {', '.join(map(repr, TRANSPORTS))}."
+        )
+    return found(**_options(server, authenticate))
+
+
+def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -> dict[str, Any]:
+    """What every endpoint is made of."""
     options = conf.get()
     # Threads of its own: tools that hold all of theirs must not keep everybody out.
     workers = DjangoWorkers(options.max_threads)
-    return Endpoint(
-        server=server,
-        authenticate=authenticator(authenticate, workers),
+    guard = Guard(
+        host_of=host_of,
         origin_of=origin_of,
-        guard=Guard(
-            host_of=host_of,
-            origin_of=origin_of,
-            allows_host=allows_host,
-            trusts_host=trusts_host,
-            decisive=decisive,
-            allowed_origins=frozenset(options.allowed_origins),
-            max_body=options.max_body_bytes,
-        ),
-        max_depth=options.max_json_depth,
-        keep_alive=options.keep_alive,
+        allows_host=allows_host,
+        trusts_host=trusts_host,
+        decisive=decisive,
+        allowed_origins=frozenset(options.allowed_origins),
+        max_body=options.max_body_bytes,
     )
+    return {
+        "server": server,
+        "authenticate": authenticator(authenticate, workers),
+        "origin_of": origin_of,
+        "guard": guard,
+        "max_depth": options.max_json_depth,
+        "keep_alive": options.keep_alive,
+    }
 
 
 def host_of(request: HttpRequest) -> str:

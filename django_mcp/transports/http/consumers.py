@@ -1,9 +1,9 @@
-"""The adapter for Channels: a scope in, frames out. It contains no rule of the protocol.
+"""The adapters for Channels: a scope in, frames out. They contain no rule of the protocol.
 
-The consumer answers in its own `__call__`. Channels' own dispatch would await
+A consumer answers in its own `__call__`. Channels' own dispatch would await
 `aclose_old_connections()` on the one thread-sensitive thread for every message and hold back
 `http.disconnect` while a response is written; a call must neither wait for other calls' queries nor
-outlive its client. It opens no channel layer: no request needs one.
+outlive its client. None opens a channel layer: no connection needs one of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from channels.consumer import AsyncConsumer
 
-from .endpoint import Endpoint
+from ..websocket import WebSocketEndpoint
+from .entrance import HttpEntrance
 from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders
 
 #: Seconds a call may wait before its client is watched. Most have answered by then, and a task that
@@ -24,6 +25,9 @@ GRACE: Final = 0.05
 
 NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
 
+#: The schemes of WebSocket, as those of the requests that open a socket.
+_SCHEMES: Mapping[str, str] = MappingProxyType({"ws": "http", "wss": "https"})
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -31,7 +35,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class MCPConsumer(AsyncConsumer):  # type: ignore[misc]
     """Serves one endpoint over HTTP; `django_mcp.routing.mcp_consumer()` makes one for a server."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: HttpEntrance) -> None:
         self._endpoint = endpoint
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -42,18 +46,41 @@ class MCPConsumer(AsyncConsumer):  # type: ignore[misc]
             channel.close()
 
 
+class MCPWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
+    """Serves one endpoint over WebSocket, as MCPConsumer does over HTTP."""
+
+    def __init__(self, endpoint: WebSocketEndpoint) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await self._endpoint(request_from(scope), AsgiSocket(scope, receive, send))
+
+
 def request_from(scope: dict[str, Any]) -> HttpRequest:
-    """The request of an ASGI HTTP scope, routed by Channels or by nobody."""
+    """The request of an ASGI scope, routed by Channels or by nobody.
+
+    A WebSocket is asked for with a GET.
+    """
     client = scope.get("client")
+    scheme = scope.get("scheme") or ("ws" if scope["type"] == "websocket" else "http")
     return HttpRequest(
-        scope["method"],
-        scope.get("scheme", "http"),
-        scope["path"],
+        scope.get("method", "GET"),
+        _SCHEMES.get(scheme, scheme),
+        _whole_path(scope),
         Headers(scope["headers"]),
         scope["url_route"]["kwargs"] if "url_route" in scope else NO_KWARGS,
         client[0] if client else None,
         scope,
+        True,
+        scope.get("query_string", b"").decode("latin-1"),
     )
+
+
+def _whole_path(scope: dict[str, Any]) -> str:
+    """The path with the prefix the application is served under, which servers may leave out."""
+    path: str = scope["path"]
+    prefix: str = scope.get("root_path", "")
+    return path if not prefix or path.startswith(f"{prefix}/") else prefix + path
 
 
 class AsgiChannel:
@@ -134,3 +161,50 @@ class AsgiChannel:
             pass
         self.connected = False
         callback()
+
+
+class AsgiSocket:
+    """A WebSocket on the two callables of an ASGI application."""
+
+    def __init__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.offered: list[str] = list(scope.get("subprotocols") or ())
+        self._can_respond = "websocket.http.response" in (scope.get("extensions") or {})
+        self._receive = receive
+        self._send = send
+
+    async def asked_for(self) -> None:
+        if (await self._receive())["type"] != "websocket.connect":
+            raise Disconnected
+
+    async def accept(self, subprotocol: str) -> None:
+        await self._emit({"type": "websocket.accept", "subprotocol": subprotocol})
+
+    async def refuse(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
+        if not self._can_respond:
+            await self._emit({"type": "websocket.close"})  # Servers make a 403 of it.
+            return
+        length = (b"content-length", b"%d" % len(body))
+        start = {"status": status, "headers": [*headers, length]}
+        await self._emit({"type": "websocket.http.response.start", **start})
+        await self._emit({"type": "websocket.http.response.body", "body": body})
+
+    async def receive(self) -> str | bytes:
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            raise Disconnected
+        text: str | None = message.get("text")
+        return message.get("bytes") or b"" if text is None else text
+
+    async def send(self, text: str) -> None:
+        await self._emit({"type": "websocket.send", "text": text})
+
+    async def close(self, code: int, reason: str = "") -> None:
+        await self._emit({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _emit(self, message: dict[str, Any]) -> None:
+        try:
+            await self._send(message)
+        except (OSError, RuntimeError) as error:
+            # The second is what uvicorn raises where it has closed the socket itself, and has not
+            # been asked for the news of that yet.
+            raise Disconnected from error

@@ -32,7 +32,9 @@ class Headers(dict[str, str]):
 class HttpRequest(NamedTuple):
     """A request, its body unread. `native` is the framework's own request object.
 
-    `streams` is False where the adapter can write only one whole response.
+    `path` is the client's, with the prefix the application is served under; `query` is what
+    follows it, still encoded. `streams` is False where the adapter can write only one whole
+    response.
     """
 
     method: str
@@ -43,10 +45,11 @@ class HttpRequest(NamedTuple):
     client: str | None = None
     native: Any = None
     streams: bool = True
+    query: str = ""
 
 
-class Disconnected(Exception):
-    """The client went away before its request was read."""
+class Disconnected(ConnectionError):
+    """The client went away."""
 
 
 class BodyTooLarge(Exception):

@@ -58,6 +58,7 @@ def request_from(request: DjangoRequest, url_kwargs: dict[str, Any]) -> HttpRequ
         client=request.META.get("REMOTE_ADDR"),
         native=request,
         streams=isinstance(request, ASGIRequest),
+        query=request.META.get("QUERY_STRING", ""),
     )
 
 
