@@ -28,6 +28,9 @@ NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
 #: The schemes of WebSocket, as those of the requests that open a socket.
 _SCHEMES: Mapping[str, str] = MappingProxyType({"ws": "http", "wss": "https"})
 
+#: What makes a private code of one that a server does not let an application use.
+PRIVATE_USE: Final = 3000
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -199,7 +202,15 @@ class AsgiSocket:
         await self._emit({"type": "websocket.send", "text": text})
 
     async def close(self, code: int, reason: str = "") -> None:
-        await self._emit({"type": "websocket.close", "code": code, "reason": reason})
+        message = {"type": "websocket.close", "code": code, "reason": reason}
+        try:
+            await self._emit(message)
+        except Disconnected:
+            raise
+        except Exception:
+            # Of the codes below 3000, daphne lets an application use but one, and raises no more
+            # special exception. Those from 4000 on are for private use (RFC 6455, section 7.4.2).
+            await self._emit({**message, "code": code + PRIVATE_USE})
 
     async def _emit(self, message: dict[str, Any]) -> None:
         try:

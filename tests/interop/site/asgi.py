@@ -19,4 +19,8 @@ application = get_asgi_application(
     mount("other/mcp", other),
     mount("changing/mcp", changing),
     mount("orgs/<slug:org>/years/<int:year>/mcp"),
+    mount("sse", transport="sse"),
+    mount("changing/sse", changing, transport="sse"),
+    mount("ws", transport="websocket"),
+    mount("changing/ws", changing, transport="websocket"),
 )
