@@ -133,10 +133,10 @@ async def test_a_session_is_told_of_when_it_begins_and_ends(
 ) -> None:
     seen: list[tuple[str, str]] = []
     monkeypatch.setattr(
-        server, "session_opened", lambda s: seen.append(("opened", s.client_info["name"]))
+        server, "session_opened", lambda s: seen.append(("opened", s.client_info.get("name")))
     )
     monkeypatch.setattr(
-        server, "session_closed", lambda s: seen.append(("closed", s.client_info["name"]))
+        server, "session_closed", lambda s: seen.append(("closed", s.client_info.get("name")))
     )
     async with line_to(kind, server, version=None) as line:
         assert await line.result("ping") == {}
@@ -286,7 +286,8 @@ async def test_a_cancellation_may_follow_its_request_at_once(kind: str, server: 
             line.say(calling("wait", {"name": "it"}, id=1)), line.say(cancelling(1))
         )
         assert await line.result("ping") == {}
-    assert calls.begun.qsize() == calls.ended.qsize()
+        # Either it was cancelled before it began, or it has ended by now.
+        assert calls.begun.qsize() == calls.ended.qsize()
 
 
 async def test_what_a_call_says_comes_before_its_answer(kind: str, server: MCPServer) -> None:
@@ -439,6 +440,8 @@ async def test_a_client_hears_nothing_before_it_is_ready(kind: str, server: MCPS
     async with line_to(kind, server, version=None) as line:
         await line.say(introduction())
         assert (await line.hear())["id"] == 0
+        await line.say(notification("notifications/roots/list_changed"))
+        assert await line.result("ping") == {}
         server.notify_tools_changed()
         assert await line.result("ping") == {}
 

@@ -178,6 +178,19 @@ async def test_a_frame_that_is_too_large_closes_the_socket(
     assert server.hub.lines == []
 
 
+async def test_a_server_may_allow_no_codes_but_private_ones(server: MCPServer) -> None:
+    class Choosy(SocketLine):
+        async def _write(self, message: dict[str, Any]) -> None:
+            if message["type"] == "websocket.close" and message["code"] < 3000:
+                raise Exception(f"invalid close code {message['code']}")
+            await super()._write(message)
+
+    line = Choosy(application_of("websocket", server, by_name), {"x-caller": "ada"})
+    await line.connect()
+    line.to_app.put_nowait({"type": "websocket.receive", "bytes": b"{}"})
+    assert (await closed(line))["code"] == 4003
+
+
 async def test_half_a_character_is_no_text(server: MCPServer) -> None:
     async with opened(server) as line:
         line.to_app.put_nowait({"type": "websocket.receive", "text": '{"x": "\ud800"}'})

@@ -16,9 +16,13 @@ class Command(BaseCommand):
         parser.add_argument("base", help="the site's address, such as http://127.0.0.1:8000")
 
     def handle(self, *args: Any, base: str, **options: Any) -> None:
-        endpoint = f"{base.rstrip('/')}/mcp"
+        base = base.rstrip("/")
+        endpoint = f"{base}/mcp"
         self.stdout.write(f"\nThe library is at {base}/ and its MCP endpoint at {endpoint}\n")
         for snippet in snippets(default_server().name, endpoint):
             self.stdout.write(f"\n{snippet.host}. {snippet.where}:\n")
             self.stdout.write(indent(snippet.text, "  "))
-        self.stdout.write("")
+        socket = base.replace("http", "ws", 1) + "/ws"
+        self.stdout.write(
+            f"\nOver HTTP+SSE: {base}/sse; over WebSocket (subprotocol mcp): {socket}\n"
+        )
