@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,13 @@ from typing import Any
 
 import mcp_types as types
 import pytest
-from mcp import Client
+from mcp import Client, ClientSession
+from mcp.client.sse import sse_client
+from websockets.asyncio.client import connect
 
-from .servers import KINDS, REPOSITORY, Servers, Site
+from tests.lines import introduction
+
+from .servers import ANSWERED, KINDS, REPOSITORY, Servers, Site
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +172,18 @@ async def test_who_follows_a_book_hears_that_it_was_lent_and_came_back(library: 
             back = await call(desk, "return_book", book_id=number)
             assert back.content[0].text.endswith("is back.")
             assert str((await asyncio.wait_for(anext(changes), 10)).uri) == uri
+
+
+async def test_the_other_transports_lead_to_the_same_library(library: Site) -> None:
+    async with (
+        sse_client(library.url("sse")) as streams,
+        ClientSession(*streams, read_timeout_seconds=ANSWERED) as over_sse,
+    ):
+        await over_sse.initialize()
+        names = {tool.name for tool in (await over_sse.list_tools()).tools}
+    assert "search_books" in names
+
+    url = library.url("ws").replace("http", "ws", 1)
+    async with connect(url, subprotocols=["mcp"], proxy=None) as socket:
+        await socket.send(json.dumps(introduction()))
+        assert json.loads(await socket.recv())["result"]["serverInfo"]["title"] == "The Library"
