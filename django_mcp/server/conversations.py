@@ -29,6 +29,9 @@ from .peer import Peer, from_session, unremembered
 from .server import MCPServer
 from .sessions import Change, Session, key_of, new_id
 
+#: Bytes of JSON that are remembered of what a client says of itself.
+MAX_REMEMBERED: Final = 16 * 1024
+
 _NOWHERE: Final = Nowhere()
 
 
@@ -72,11 +75,18 @@ async def initialize(
         asked = codec.decode(InitializeRequestParams, request.params, revisions.LATEST_STATEFUL)
     except InvalidParams as error:
         return Reply(error.status, jsonrpc.error_bytes(request.id, error)), None
+    capabilities, info = request.params["capabilities"], request.params["clientInfo"]
+    size = len(jsonrpc.dumps([capabilities, info])) if server.sessions.keeps else 0
+    if size > MAX_REMEMBERED:
+        too_long = InvalidParams(
+            f"params.capabilities and params.clientInfo take {size:,} bytes, and no more than "
+            f"{MAX_REMEMBERED:,} are remembered: leave out icons and the like."
+        )
+        return Reply(too_long.status, jsonrpc.error_bytes(request.id, too_long)), None
     handshake = Handshake()
     handshake.request("client", INITIALIZE)
     revision = handshake.answered(asked.protocol_version)
-    capabilities = request.params["capabilities"]
-    peer = Peer(revision, request.params["clientInfo"], capabilities, None)
+    peer = Peer(revision, info, capabilities, None)
     exchange = Exchange(server, request, peer, caller, _NOWHERE, asking=Unreachable)
     reply = await dispatch(exchange)
     if reply.outcome != "ok" or not server.sessions.keeps:
@@ -88,7 +98,7 @@ async def initialize(
         owner=caller.principal.id,
         place=place_of(caller.url_kwargs),
         revision=revision,
-        client_info=request.params["clientInfo"],
+        client_info=info,
         capabilities=capabilities,
         stage=handshake.stage,
     )
@@ -119,18 +129,12 @@ class Conversation:
         To be awaited in a task of its own, which is what a cancellation cancels.
         """
         server, session, hub = self.server, self.session, self.server.hub
+        task: Any = asyncio.current_task()
         try:
             session.handshake.request("client", request.method)
-        except InvalidRequest as error:
+            hub.begin(session.key, request.id, task)
+        except ProtocolError as error:
             return _refused(request, error)
-        task = asyncio.current_task()
-        if task is None or not hub.begin(session.key, request.id, task):
-            return _refused(
-                request,
-                InvalidRequest(
-                    f"The request {request.id!r} is still being answered: use a new id."
-                ),
-            )
         asking = partial(BackChannel, hub, server.sessions, session, mouth, server.question_timeout)
         try:
             return await dispatch(self._exchange(request, mouth, asking))
