@@ -18,7 +18,7 @@ from django_mcp.routing import MCPRouter, mount
 from django_mcp.server.events import InMemoryEvents
 from django_mcp.server.sessions import InMemorySessions
 from django_mcp.urls import mcp_view
-from tests.conversations.talk import nothing_is_left
+from tests.conversations.talk import Departure, nothing_is_left
 from tests.doors import AsgiDoor, Door, WsgiDoor
 
 Open = Callable[..., Any]
@@ -86,6 +86,15 @@ def door(request: pytest.FixtureRequest, server: MCPServer, settings: Any) -> Do
 def streaming(request: pytest.FixtureRequest, server: MCPServer, settings: Any) -> Door:
     """The ways in on which a response can be a stream."""
     return DOORS[request.param](server, settings, anonymous)
+
+
+@pytest.fixture(
+    params=[("consumer", "disconnect"), ("consumer", "cut"), ("view", "disconnect")], ids="-".join
+)
+def departing(request: pytest.FixtureRequest, server: MCPServer, settings: Any) -> Departure:
+    """The ways in on which a response can be a stream, and each way to go away from it."""
+    kind, how = request.param
+    return Departure(DOORS[kind](server, settings, anonymous), how)
 
 
 @pytest.fixture

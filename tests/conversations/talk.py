@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from django_mcp import MCPServer, Principal
 from django_mcp.authentication import anonymous
@@ -332,6 +332,16 @@ class Client:
     def _posted(self, message: Any, headers: Mapping[str, str | None]) -> Request:
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
         return Request(path=self.path, headers=self.headers(**headers), body=body)
+
+
+class Departure(NamedTuple):
+    """A way in, and the method of `Stream` that is how a client goes away there.
+
+    Django's own handler does not bear being cancelled by its server.
+    """
+
+    door: Any
+    how: str
 
 
 async def nothing_is_left(server: MCPServer) -> None:
