@@ -181,9 +181,7 @@ class Stream:
 
     async def messages(self) -> list[Any]:
         """The JSON-RPC messages that are left, to the end, in either form of a response."""
-        if self.headers["content-type"] == "text/event-stream":
-            return [json.loads(event.data) for event in await self.events() if event.data]
-        return [json.loads(await self.rest())]
+        return [json.loads(event.data) for event in await self.events() if event.data]
 
     async def rest(self) -> bytes:
         """Everything up to the end, as bytes."""
@@ -216,6 +214,8 @@ class Stream:
         self.ended = not part.get("more_body")
         if self.headers.get("content-type") == "text/event-stream":
             self._events += self._decoder.feed(data)
+        elif self.ended:
+            self._events.append(sse.Event(data=self.raw))
 
     async def _next(self) -> dict[str, Any]:
         getter = asyncio.ensure_future(self._sent.get())

@@ -55,7 +55,8 @@ class BackChannel:
         }
 
     def can_ask(self, question: Question[Any]) -> bool:
-        return can_answer(question, self._session.capabilities)
+        session = self._session
+        return _exists(question, session.revision) and can_answer(question, session.capabilities)
 
     async def require(self, key: str, question: Question[Any]) -> NoReturn:
         check_capabilities({key: question}, self._session.capabilities)
@@ -120,7 +121,8 @@ class BackChannel:
         self, ids: list[RequestId], futures: list[asyncio.Future[Answered]], reason: str
     ) -> None:
         for id, future in zip(ids, futures, strict=True):
-            if not future.done():
+            # Who was waiting has cancelled the one that was waited for.
+            if not future.done() or future.cancelled():
                 params = {"requestId": id, "reason": reason}
                 await self._mouth.send("notifications/cancelled", params)
 
@@ -135,10 +137,17 @@ def elicitation_id(session: str, mark: str) -> str:
     return digest([session, mark])
 
 
+def _exists(question: Question[Any], revision: Revision) -> bool:
+    """True where the revision has such a question, whatever the client declared besides."""
+    if question.params.get("mode") == "url" and not revision.elicitation_modes:
+        return False
+    return methods.find(question.method, revision, "server") is not None
+
+
 def _in_revision(question: Question[Any], revision: Revision) -> dict[str, Any]:
     """The params of a question as `revision` writes them."""
     row = methods.find(question.method, revision, "server")
-    if row is None:
+    if row is None or not _exists(question, revision):
         raise ClientCannotAnswer(question.needs)
     if question.method == "elicitation/create" and revision.elicitation_modes:
         # As in LATEST, so that the author's own schema goes out as it is.
