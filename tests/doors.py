@@ -142,7 +142,7 @@ class Stream:
         self._sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._decoder = sse.Decoder()
-        self._events: list[Any] = []
+        self._events: list[sse.Event] = []
         self.raw = b""
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -158,13 +158,30 @@ class Stream:
             for name, value in start["headers"]
         }
 
-    async def message(self) -> Any:
-        """The next JSON-RPC message; EOFError at the end."""
+    async def event(self) -> sse.Event:
+        """The next event, with data or without; EOFError at the end."""
         while not self._events:
             if self.ended:
                 raise EOFError
             await self._read()
         return self._events.pop(0)
+
+    async def message(self) -> Any:
+        """The next JSON-RPC message; EOFError at the end."""
+        while True:
+            event = await self.event()
+            if event.data:
+                return json.loads(event.data)
+
+    async def events(self) -> list[sse.Event]:
+        """What is left, to the end."""
+        await self.rest()
+        left, self._events = self._events, []
+        return left
+
+    async def messages(self) -> list[Any]:
+        """The JSON-RPC messages that are left, to the end, in either form of a response."""
+        return [json.loads(event.data) for event in await self.events() if event.data]
 
     async def rest(self) -> bytes:
         """Everything up to the end, as bytes."""
@@ -184,12 +201,21 @@ class Stream:
         assert self.task is not None
         await asyncio.wait([self.task])
 
+    async def cut(self) -> None:
+        """Go away where the server cancels the application for it, as daphne does."""
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
     async def _read(self) -> None:
         part = await self._next()
         data = part.get("body", b"")
         self.raw += data
         self.ended = not part.get("more_body")
-        self._events += [json.loads(event.data) for event in self._decoder.feed(data) if event.data]
+        if self.headers.get("content-type") == "text/event-stream":
+            self._events += self._decoder.feed(data)
+        elif self.ended:
+            self._events.append(sse.Event(data=self.raw))
 
     async def _next(self) -> dict[str, Any]:
         getter = asyncio.ensure_future(self._sent.get())

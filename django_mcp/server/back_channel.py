@@ -11,7 +11,6 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
-from itertools import count
 from typing import Any, Final, NoReturn
 
 from ..protocol import codec, methods
@@ -25,10 +24,6 @@ from .errors import ClientCannotAnswer, NoAnswer
 from .exchange import Mouth
 from .hub import Hub
 from .sessions import Change, Session, SessionStore
-
-#: Tells the questions of this process from those of every other.
-_PROCESS: Final = secrets.token_hex(6)
-_numbers = count(1)
 
 #: Characters of a client's own words that are repeated.
 _LONGEST_WORDS: Final = 300
@@ -60,7 +55,8 @@ class BackChannel:
         }
 
     def can_ask(self, question: Question[Any]) -> bool:
-        return can_answer(question, self._session.capabilities)
+        session = self._session
+        return _exists(question, session.revision) and can_answer(question, session.capabilities)
 
     async def require(self, key: str, question: Question[Any]) -> NoReturn:
         check_capabilities({key: question}, self._session.capabilities)
@@ -86,15 +82,17 @@ class BackChannel:
     async def _ask(self, requests: list[tuple[str, dict[str, Any]]]) -> list[Answered]:
         """Send the requests together, and return what the client answers to each."""
         for method, _ in requests:
-            self._may_send(method)
+            await self._may_send(method)
         key = self._session.key
-        ids: list[RequestId] = [f"{_PROCESS}-{next(_numbers)}" for _ in requests]
+        # Random, since an answer goes to every process, and those of one parent count alike.
+        ids: list[RequestId] = [secrets.token_urlsafe(12) for _ in requests]
         with ExitStack() as waiting:
             futures = [waiting.enter_context(self._hub.question(key, id)) for id in ids]
             try:
                 async with asyncio.timeout(self._timeout):
                     for id, (method, params) in zip(ids, requests, strict=True):
-                        await self._mouth.request(id, method, params)
+                        if not await self._mouth.request(id, method, params):
+                            raise NoAnswer(f"The client has gone, and was not asked {method}.")
                     return [await future for future in futures]
             except TimeoutError:
                 await self._withdraw(ids, futures, "timed out")
@@ -105,11 +103,19 @@ class BackChannel:
                 await self._withdraw(ids, futures, "the call was cancelled")
                 raise
 
-    def _may_send(self, method: str) -> None:
+    async def _may_send(self, method: str) -> None:
         try:
-            self._session.handshake.request("server", method)
+            try:
+                self._session.handshake.request("server", method)
+            except InvalidRequest:
+                # The client may have said that it is ready while the call was running.
+                session = await self._store.find(self._session.key)
+                if session is None:
+                    raise
+                self._session = session
+                session.handshake.request("server", method)
         except InvalidRequest as error:
-            raise NoAnswer(str(error)) from None
+            raise NoAnswer(f"The client cannot be asked: {error}") from None
 
     async def _withdraw(
         self, ids: list[RequestId], futures: list[asyncio.Future[Answered]], reason: str
@@ -131,10 +137,17 @@ def elicitation_id(session: str, mark: str) -> str:
     return digest([session, mark])
 
 
+def _exists(question: Question[Any], revision: Revision) -> bool:
+    """True where the revision has such a question, whatever the client declared besides."""
+    if question.params.get("mode") == "url" and not revision.elicitation_modes:
+        return False
+    return methods.find(question.method, revision, "server") is not None
+
+
 def _in_revision(question: Question[Any], revision: Revision) -> dict[str, Any]:
     """The params of a question as `revision` writes them."""
     row = methods.find(question.method, revision, "server")
-    if row is None:
+    if row is None or not _exists(question, revision):
         raise ClientCannotAnswer(question.needs)
     if question.method == "elicitation/create" and revision.elicitation_modes:
         # As in LATEST, so that the author's own schema goes out as it is.

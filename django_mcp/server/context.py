@@ -219,8 +219,11 @@ class Context:
 
         For a call that takes long: the client comes back after `retry` seconds for what was
         written meanwhile, the answer included. Does nothing where the protocol or the client has no
-        way to come back (2025-11-25, basic/transports#sending-messages-to-the-server).
+        way to come back (2025-11-25, basic/transports#sending-messages-to-the-server). Raises
+        ValueError for a time that is not finite, or negative.
         """
+        if not math.isfinite(retry) or retry < 0:
+            raise ValueError(f"retry is a number of seconds, 0 or more, not {retry!r}.")
         await self._exchange.outlet.close(retry)
 
     async def sample(

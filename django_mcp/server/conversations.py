@@ -30,6 +30,9 @@ from .peer import from_session, unremembered
 from .server import MCPServer
 from .sessions import Change, Session, SessionStore, key_of, new_id
 
+#: Bytes of JSON that are remembered of what a client says of itself.
+MAX_REMEMBERED: Final = 16 * 1024
+
 _NOWHERE: Final = Nowhere()
 
 
@@ -109,6 +112,7 @@ async def introduce(
     try:
         handshake.request("client", INITIALIZE)
         asked = codec.decode(InitializeRequestParams, request.params, revisions.LATEST_STATEFUL)
+        _check_size(request, link)
     except (InvalidRequest, InvalidParams) as error:
         return _refused(request, error), None
     revision = handshake.answered(asked.protocol_version)
@@ -123,6 +127,19 @@ async def introduce(
     exchange = Exchange(server, request, peer, caller, _NOWHERE, link, Unreachable)
     reply = await dispatch(exchange)
     return reply, settled if reply.outcome == "ok" else None
+
+
+def _check_size(request: Request, link: Link) -> None:
+    """Raise InvalidParams where a client says more of itself than is remembered."""
+    if not link.store.keeps:
+        return
+    said = [request.params["capabilities"], request.params["clientInfo"]]
+    size = len(jsonrpc.dumps(said))
+    if size > MAX_REMEMBERED:
+        raise InvalidParams(
+            f"params.capabilities and params.clientInfo take {size:,} bytes, and no more than "
+            f"{MAX_REMEMBERED:,} are remembered: leave out icons and the like."
+        )
 
 
 class Conversation:
@@ -160,18 +177,12 @@ class Conversation:
         To be awaited in a task of its own, which is what a cancellation cancels.
         """
         server, session, hub = self.server, self.session, self.hub
+        task: Any = asyncio.current_task()
         try:
             session.handshake.request("client", request.method)
-        except InvalidRequest as error:
+            hub.begin(session.key, request.id, task)
+        except ProtocolError as error:
             return _refused(request, error)
-        task = asyncio.current_task()
-        if task is None or not hub.begin(session.key, request.id, task):
-            return _refused(
-                request,
-                InvalidRequest(
-                    f"The request {request.id!r} is still being answered: use a new id."
-                ),
-            )
         asking = partial(BackChannel, hub, self.store, session, mouth, server.question_timeout)
         try:
             return await dispatch(self._exchange(request, mouth, asking))

@@ -20,6 +20,8 @@ from typing import Final, NamedTuple, Protocol
 LIFETIME: Final = 3600.0
 #: The newest events of a stream that are kept.
 MAX_OF_STREAM: Final = 1_000
+#: The newest streams that are kept in memory.
+MAX_STREAMS: Final = 10_000
 
 _ID: Final = re.compile(r"([cg][0-9a-f]{16})-([0-9]{1,9})")
 
@@ -123,19 +125,38 @@ class InMemoryEvents:
 
     keeps = True
 
-    def __init__(self, lifetime: float = LIFETIME, max_of_stream: int = MAX_OF_STREAM) -> None:
+    def __init__(
+        self,
+        lifetime: float = LIFETIME,
+        max_of_stream: int = MAX_OF_STREAM,
+        max_streams: int = MAX_STREAMS,
+    ) -> None:
         self._lifetime = lifetime
         self._max_of_stream = max_of_stream
+        self._max_streams = max_streams
         self._streams: dict[tuple[str, str], list[tuple[float, Event]]] = {}
 
     async def append(self, session: str, stream: str, events: Sequence[Event]) -> None:
-        kept = self._streams.setdefault((session, stream), [])
+        key, now = (session, stream), time.time()
+        kept = self._streams.get(key, [])
         if kept and kept[-1][1].position >= events[0].position:
             raise EventTaken
-        now = time.time()
+        if not kept:
+            self._make_room(now)
         kept.extend((now, event) for event in events)
         # The beginning stays, which says whose stream it is.
         del kept[1 : -self._max_of_stream]
+        # The one that grew last stands last.
+        self._streams.pop(key, None)
+        self._streams[key] = kept
+
+    def _make_room(self, now: float) -> None:
+        """Remove streams that nothing was added to for too long, and the oldest of too many."""
+        while self._streams:
+            key, kept = next(iter(self._streams.items()))
+            if len(self._streams) < self._max_streams and now - kept[-1][0] <= self._lifetime:
+                return
+            del self._streams[key]
 
     async def read(self, session: str, stream: str, after: int) -> list[Event] | None:
         kept = self._streams.get((session, stream), ())
@@ -153,10 +174,12 @@ class InMemoryEvents:
         oldest = time.time() - self._lifetime
         removed = 0
         for key, kept in list(self._streams.items()):
-            fresh = [item for item in kept if item[0] >= oldest]
-            removed += len(kept) - len(fresh)
-            if fresh:
-                self._streams[key] = fresh
+            # The beginning stays as long as anything does.
+            fresh = [item for item in kept[1:] if item[0] >= oldest]
+            if fresh or kept[0][0] >= oldest:
+                removed += len(kept) - 1 - len(fresh)
+                self._streams[key] = [kept[0], *fresh]
             else:
+                removed += len(kept)
                 del self._streams[key]
         return removed

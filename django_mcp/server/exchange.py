@@ -57,8 +57,8 @@ class Outlet(Protocol):
 class Mouth(Outlet, Protocol):
     """An outlet that carries requests to the client as well."""
 
-    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> None:
-        """Write a request; the answer comes by another way."""
+    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> bool:
+        """Write a request, whose answer comes by another way; False where nobody will read it."""
 
 
 class Nowhere:

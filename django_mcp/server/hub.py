@@ -13,8 +13,9 @@ import asyncio
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
+from ..protocol.errors import InvalidRequest, ProtocolError
 from ..protocol.jsonrpc import RequestId
 from .broker import (
     Answered,
@@ -31,8 +32,18 @@ from .broker import (
     Sought,
 )
 
+#: Requests of one session that are answered at a time, by one process.
+MAX_CALLS: Final = 256
+
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+class TooManyCalls(ProtocolError):
+    """The session has as many requests that wait for an answer as it may."""
+
+    code = -32000
+    status = 429
 
 
 class Writer(Protocol):
@@ -40,6 +51,9 @@ class Writer(Protocol):
 
     def let_go(self) -> None:
         """Close the connection, if there still is one: somebody else resumes the stream."""
+
+    def keep_no_more(self) -> None:
+        """The session has ended, and nobody will resume the stream."""
 
 
 class Holder(Protocol):
@@ -84,6 +98,7 @@ class Hub:
         self.broker = broker
         self._loop = weakref.ref(asyncio.get_running_loop())
         self._calls: dict[tuple[str, RequestId], asyncio.Task[Any]] = {}
+        self._counts: dict[str, int] = {}
         self._questions: dict[tuple[str, RequestId], asyncio.Future[Answered]] = {}
         self._writers: dict[tuple[str, str], Writer] = {}
         self._followers: dict[tuple[str, str], Holder] = {}
@@ -97,16 +112,30 @@ class Hub:
         """The event loop this is the hub of, while it is there."""
         return self._loop()
 
-    def close(self) -> None:
-        """Hear no more of other processes, close the connections that carry sessions, and cancel
-        the calls that still run."""
+    def end(self) -> None:
+        """End what runs and waits here, without waiting for it.
+
+        Calls are answered as cancelled ones are, streams end, and their clients may come back to
+        another process.
+        """
+        for call in list(self._calls.values()):
+            call.cancel()
+        for holder in (*self._followers.values(), *self._listeners.values()):
+            holder.give_way()
+        for line in self.lines:
+            line.give_way()
+
+    async def close(self, patience: float) -> None:
+        """End what runs and waits here, which has `patience` seconds for its last words, and hear
+        no more of other processes."""
+        self.end()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=patience)
+        for task in list(self._tasks):
+            task.cancel()
         if self._stop is not None:
             self._stop()
             self._stop = None
-        for line in self.lines:
-            line.give_way()
-        for task in list(self._tasks):
-            task.cancel()
 
     def _register(self, table: dict[K, V], key: K, value: V) -> None:
         """Note what a message may be meant for, which others have to be heard for from now on."""
@@ -132,20 +161,33 @@ class Hub:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def begin(self, session: str, id: RequestId, task: asyncio.Task[Any]) -> bool:
-        """Note that `task` answers a request; False where one with this id is being answered."""
+    def begin(self, session: str, id: RequestId, task: asyncio.Task[Any]) -> None:
+        """Note that `task` answers a request.
+
+        Raises InvalidRequest where one with this id is being answered, and TooManyCalls: calls go
+        on without their clients, and who only ever began some would have no end of them.
+        """
         if (session, id) in self._calls:
-            return False
+            raise InvalidRequest(f"The request {id!r} is still being answered: use a new id.")
+        count = self._counts.get(session, 0)
+        if count >= MAX_CALLS:
+            raise TooManyCalls(
+                f"{count} requests of this session are being answered, and no more are allowed at "
+                "a time: wait for an answer, or cancel one."
+            )
         self._register(self._calls, (session, id), task)
-        return True
+        self._counts[session] = count + 1
 
     def is_answering(self, session: str, id: RequestId) -> bool:
         """True where a request with this id is being answered here."""
         return (session, id) in self._calls
 
     def finish(self, session: str, id: RequestId) -> None:
-        """The request is answered."""
-        self._calls.pop((session, id), None)
+        """The request that was begun is answered."""
+        del self._calls[session, id]
+        self._counts[session] -= 1
+        if not self._counts[session]:
+            del self._counts[session]
 
     async def cancel(self, session: str, id: RequestId) -> None:
         """Cancel a call, wherever it runs. One that has ended already is none of anybody's."""
@@ -287,6 +329,9 @@ class Hub:
         for (owner, _), task in list(self._calls.items()):
             if owner == session:
                 task.cancel()
+        for (owner, _), writer in list(self._writers.items()):
+            if owner == session:
+                writer.keep_no_more()
         for (owner, _), follower in list(self._followers.items()):
             if owner == session:
                 follower.give_way()

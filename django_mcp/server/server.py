@@ -185,18 +185,19 @@ class MCPServer(Registration):
             await self.lifespan.state()
 
     async def shutdown(self) -> None:
-        """End open subscriptions with a last message, and leave the lifespan."""
+        """End open subscriptions with a last message and calls of sessions with an error, and leave
+        the lifespan."""
         for subscription in list(self.subscriptions):
             subscription.end()
         if self.listening:
             # A web server ends its loop as soon as this returns, and what is not written by then
             # never will be.
             await asyncio.wait(self.listening, timeout=LAST_WORDS)
+        hub = self._hubs.get(asyncio.get_running_loop())
+        if hub is not None:
+            await hub.close(LAST_WORDS)
         if self.lifespan is not None:
             await self.lifespan.close()
-        hub = self._hubs.pop(asyncio.get_running_loop(), None)
-        if hub is not None:
-            hub.close()
         await self.broker.settle()
 
     # Telling that something changed; callable from any thread

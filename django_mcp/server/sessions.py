@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -228,17 +229,24 @@ class InMemorySessions:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._sessions: dict[str, Session] = {}
+        # Under WSGI every request has a thread and an event loop of its own.
+        self._lock = threading.RLock()
 
     async def open(self, session: Session) -> None:
-        await self.clear()
-        if len(self._sessions) >= self._limits.of_server:
-            raise too_many(self._limits)
-        own = [s for s in self._sessions.values() if s.owner == session.owner]
-        if len(own) >= self._limits.of(session.owner):
-            del self._sessions[min(own, key=lambda s: s.used).key]
-        self._sessions[session.key] = session
+        with self._lock:
+            self._clear()
+            own = [s for s in self._sessions.values() if s.owner == session.owner]
+            if len(own) >= self._limits.of(session.owner):
+                del self._sessions[min(own, key=lambda s: s.used).key]
+            if len(self._sessions) >= self._limits.of_server:
+                raise too_many(self._limits)
+            self._sessions[session.key] = session
 
     async def find(self, key: str) -> Session | None:
+        with self._lock:
+            return self._find(key)
+
+    def _find(self, key: str) -> Session | None:
         session = self._sessions.get(key)
         if session is None:
             return None
@@ -250,19 +258,26 @@ class InMemorySessions:
         return session
 
     async def change(self, key: str, change: Change) -> Session | None:
-        session = await self.find(key)
-        if session is None:
-            return None
-        changed = self._sessions[key] = change.made_to(session)
-        return changed
+        with self._lock:
+            session = self._find(key)
+            if session is None:
+                return None
+            changed = self._sessions[key] = change.made_to(session)
+            return changed
 
     async def end(self, key: str) -> bool:
-        return self._sessions.pop(key, None) is not None
+        with self._lock:
+            return self._sessions.pop(key, None) is not None
 
     async def alive(self, keys: frozenset[str]) -> frozenset[str]:
-        return frozenset({key for key in keys if await self.find(key) is not None})
+        with self._lock:
+            return frozenset({key for key in keys if self._find(key) is not None})
 
     async def clear(self) -> int:
+        with self._lock:
+            return self._clear()
+
+    def _clear(self) -> int:
         now = time.time()
         over = [
             s.key for s in self._sessions.values() if self._limits.is_over(s.created, s.used, now)

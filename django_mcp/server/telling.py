@@ -75,13 +75,20 @@ async def tell(
     listener: Listener,
     send: Send,
     store: SessionStore,
+    begin: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Send the client of a session what changes, until `listener` closes or the session ends."""
+    """Send the client of a session what changes, until `listener` closes or the session ends.
+
+    `begin` writes what comes first. No change falls in between: what happens meanwhile is sent
+    after it.
+    """
     subscription = SessionSubscription(session, listener.wake)
     listener.on_refresh = subscription.refresh
     exchange = Exchange(server, _LISTENING, from_session(session), caller, Nowhere())
     subscription.open(server.broker)
     try:
+        if begin is not None:
+            await begin()
         while listener.is_open:
             due = await subscription.take(store)
             if due is None:

@@ -163,9 +163,10 @@ class Duplex:
         """Write a notification."""
         await self._say(jsonrpc.notification_bytes(method, params))
 
-    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> None:
-        """Write a request to the client."""
+    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> bool:
+        """Write a request to the client; False where nobody is there to answer."""
         await self._say(jsonrpc.request_bytes(id, method, params))
+        return self.connected
 
     async def close(self, retry: float) -> None:
         """A client cannot come back for the rest, so this does nothing."""
@@ -226,7 +227,7 @@ class Duplex:
 
     async def _end(self) -> None:
         self._over.set()
-        self._hub.close()
+        self._hub.end()
         for task in self._tasks:
             task.cancel()
         await self._end_session()

@@ -15,7 +15,10 @@ from django.urls import path
 from django_mcp import MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.routing import MCPRouter, mount
+from django_mcp.server.events import InMemoryEvents
+from django_mcp.server.sessions import InMemorySessions
 from django_mcp.urls import mcp_view
+from tests.conversations.talk import Departure, nothing_is_left
 from tests.doors import AsgiDoor, Door, WsgiDoor
 
 Open = Callable[..., Any]
@@ -33,8 +36,20 @@ def _requests_close_no_connections() -> Iterator[None]:
 
 @pytest.fixture
 def server() -> MCPServer:
-    """A server with nothing on it."""
-    return MCPServer("test", version="1.0")
+    """A server with nothing on it, which remembers in memory."""
+    return MCPServer("test", version="1.0", sessions=InMemorySessions(), events=InMemoryEvents())
+
+
+@pytest.fixture
+def leaves_nothing(request: pytest.FixtureRequest, server: MCPServer) -> None:
+    """Fails the test where a task, or anything in the hub of `server`, is left at its end."""
+    test = request.node.obj
+
+    async def watched(**arguments: Any) -> None:
+        await test(**arguments)
+        await nothing_is_left(server)
+
+    request.node.obj = watched
 
 
 async def _nobody(scope: Any, receive: Any, send: Any) -> None:
@@ -71,6 +86,15 @@ def door(request: pytest.FixtureRequest, server: MCPServer, settings: Any) -> Do
 def streaming(request: pytest.FixtureRequest, server: MCPServer, settings: Any) -> Door:
     """The ways in on which a response can be a stream."""
     return DOORS[request.param](server, settings, anonymous)
+
+
+@pytest.fixture(
+    params=[("consumer", "disconnect"), ("consumer", "cut"), ("view", "disconnect")], ids="-".join
+)
+def departing(request: pytest.FixtureRequest, server: MCPServer, settings: Any) -> Departure:
+    """The ways in on which a response can be a stream, and each way to go away from it."""
+    kind, how = request.param
+    return Departure(DOORS[kind](server, settings, anonymous), how)
 
 
 @pytest.fixture

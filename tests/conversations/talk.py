@@ -1,7 +1,8 @@
 """What the conversations have in common: whole results, answers to questions, dialogues.
 
 A `Dialogue` is one request that is sent again, with answers, for as long as the server asks;
-`Departing` is a client that breaks off. How a request travels is `tests.doors`.
+`Departing` is a client that breaks off, `Client` one that has a session. How a request travels is
+`tests.doors`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
 from django_mcp import MCPServer, Principal
 from django_mcp.authentication import anonymous
@@ -21,6 +23,12 @@ STAMP = {META + "serverInfo": {"name": "test", "version": "1.0"}}
 
 #: A client that can be asked everything.
 ASKABLE = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {}}
+
+#: The revisions that have sessions, and those of them whose streams resume.
+STATEFUL = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+RESUMABLE = STATEFUL[1:]
+
+PATIENCE = 10  # Seconds after which what never happens fails the test.
 
 
 def complete(**fields: Any) -> dict[str, Any]:
@@ -185,3 +193,164 @@ class Departing:
         self._incoming.put_nowait({"type": "http.disconnect"})
         await asyncio.wait([self.task])
         assert self.task.cancelled() or self.task.exception() is None
+
+
+# Clients that have a session
+
+
+class Client:
+    """A client of a revision with sessions: it remembers its session, and counts its requests.
+
+    `caller` is the name it gives to `by_name`. `initialize()` is only the request; `begin()` is all
+    that comes before a client may go on.
+    """
+
+    def __init__(
+        self,
+        door: Any,
+        revision: str = STATEFUL[-1],
+        *,
+        capabilities: Mapping[str, Any] = ASKABLE,
+        caller: str | None = None,
+        path: str = "/mcp",
+    ) -> None:
+        self.door = door
+        self.revision = revision
+        self.capabilities = capabilities
+        self.caller = caller
+        self.path = path
+        self.session: str | None = None
+        self.ids = count(1)
+
+    # The session
+
+    async def initialize(self, **params: Any) -> Reply:
+        """Send `initialize`, and remember the session it opened."""
+        known = {
+            "protocolVersion": self.revision,
+            "capabilities": self.capabilities,
+            "clientInfo": {"name": "client", "version": "1"},
+        }
+        reply = await self.request("initialize", {**known, **params}, mcp_protocol_version=None)
+        self.session = reply.headers.get("mcp-session-id", self.session)
+        return reply
+
+    async def begin(self) -> Client:
+        """Initialize, and say that it is done."""
+        await self.initialize()
+        assert (await self.notify("notifications/initialized")).status == 202
+        return self
+
+    async def end(self, **headers: str | None) -> Reply:
+        """DELETE the session."""
+        return await self.door.send(self._http("DELETE", headers))
+
+    def in_place_of(self, other: Client) -> Client:
+        """This client, giving the session of `other` for its own."""
+        self.session = other.session
+        return self
+
+    # Messages
+
+    def headers(self, **changed: str | None) -> list[tuple[str, str]]:
+        """What goes along with everything it sends; None takes a header away."""
+        named = self.revision if self.revision >= "2025-06-18" else None
+        found: dict[str, str | None] = {
+            "host": "testserver",
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            "mcp-session-id": self.session,
+            "mcp-protocol-version": named,
+            "x-caller": self.caller,
+        }
+        found.update({key.replace("_", "-"): value for key, value in changed.items()})
+        return [(key, value) for key, value in found.items() if value is not None]
+
+    def message(self, method: str, params: Any = None, *, id: Any = None) -> dict[str, Any]:
+        """A request, with the next id unless one is given."""
+        id = next(self.ids) if id is None else id
+        return {"jsonrpc": "2.0", "id": id, "method": method, "params": params or {}}
+
+    async def post(self, message: Any, **headers: str | None) -> Reply:
+        """Send a message, and wait for the whole response."""
+        return await self.door.send(self._posted(message, headers))
+
+    def opened(self, message: Any, **headers: str | None) -> Any:
+        """Send a message, and look at the response while it is written."""
+        return self.door.open(self._posted(message, headers))
+
+    async def request(
+        self, method: str, params: Any = None, *, id: Any = None, **headers: str | None
+    ) -> Reply:
+        return await self.post(self.message(method, params, id=id), **headers)
+
+    async def tool(self, name: str, *, id: Any = None, token: Any = None, **arguments: Any) -> Any:
+        """The result of a call."""
+        return (await self.post(self.call(name, id=id, token=token, **arguments))).result
+
+    def call(
+        self, name: str, *, id: Any = None, token: Any = None, **arguments: Any
+    ) -> dict[str, Any]:
+        """The request that calls a tool; with `token` it wants progress."""
+        params: dict[str, Any] = {"name": name, "arguments": arguments}
+        if token is not None:
+            params["_meta"] = {"progressToken": token}
+        return self.message("tools/call", params, id=id)
+
+    def calling(self, name: str, *, id: Any = None, token: Any = None, **arguments: Any) -> Any:
+        """Call a tool, and look at the response while it is written."""
+        return self.opened(self.call(name, id=id, token=token, **arguments))
+
+    async def notify(self, method: str, params: Any = None, **headers: str | None) -> Reply:
+        return await self.post(
+            {"jsonrpc": "2.0", "method": method, "params": params or {}}, **headers
+        )
+
+    async def cancel(self, id: Any) -> Reply:
+        """Say that nobody wants the answer to the request `id` any more."""
+        return await self.notify("notifications/cancelled", {"requestId": id})
+
+    async def answer(self, question: Any, result: Any = None, *, error: Any = None) -> Reply:
+        """Answer a question of the server with a result, or with an error."""
+        said = {"result": result} if error is None else {"error": error}
+        return await self.post({"jsonrpc": "2.0", "id": question["id"], **said})
+
+    # Streams
+
+    def listening(self, last: str | None = None) -> Any:
+        """GET a stream, or the rest of the one whose event `last` was received."""
+        return self.door.open(self._http("GET", {"last_event_id": last}))
+
+    async def get(self, last: str | None = None, **headers: str | None) -> Reply:
+        """GET what ends by itself."""
+        return await self.door.send(self._http("GET", {"last_event_id": last, **headers}))
+
+    def _http(self, method: str, headers: Mapping[str, str | None]) -> Request:
+        found = self.headers(**{"content_type": None, "accept": "text/event-stream", **headers})
+        return Request(method=method, path=self.path, headers=found)
+
+    def _posted(self, message: Any, headers: Mapping[str, str | None]) -> Request:
+        body = message if isinstance(message, bytes) else json.dumps(message).encode()
+        return Request(path=self.path, headers=self.headers(**headers), body=body)
+
+
+class Departure(NamedTuple):
+    """A way in, and the method of `Stream` that is how a client goes away there.
+
+    Django's own handler does not bear being cancelled by its server.
+    """
+
+    door: Any
+    how: str
+
+
+async def nothing_is_left(server: MCPServer) -> None:
+    """Fail where a task goes on, or the hub of `server` has anything noted."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        _, others = await asyncio.wait(others, timeout=PATIENCE)
+    assert not others
+    noted = {
+        name: table for name, table in vars(server.hub).items() if isinstance(table, dict | set)
+    }
+    assert {name: table for name, table in noted.items() if table} == {}

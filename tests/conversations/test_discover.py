@@ -9,6 +9,9 @@ from django_mcp.authentication import anonymous
 from tests.conversations.talk import complete, consumer_of
 from tests.doors import META, Door
 
+#: All that a server speaks, the newest first.
+VERSIONS = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
+
 
 def _fill(server: MCPServer) -> None:
     @server.tool
@@ -37,7 +40,7 @@ async def test_a_server_with_streams_promises_to_tell_of_changes(
 
     assert reply.status == 200
     assert reply.result == complete(
-        supportedVersions=["2026-07-28"],
+        supportedVersions=VERSIONS,
         capabilities={
             "logging": {},
             "completions": {},
@@ -112,4 +115,4 @@ async def test_a_server_says_who_it_is_with_everything_it_answers() -> None:
 async def test_discovery_takes_parameters_nobody_knows(door: Door) -> None:
     reply = await door.call("server/discover", {"later": {"revisions": "may send this"}})
 
-    assert reply.result["supportedVersions"] == ["2026-07-28"]
+    assert reply.result["supportedVersions"] == VERSIONS

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from django_mcp import MCPServer
+from django_mcp.authentication import anonymous
+from django_mcp.server.sessions import NoSessions
 from django_mcp.transports.http.types import Headers
 from tests.conversations.talk import consumer_of
 from tests.doors import META, VERSION, Door, Request, envelope, headers_for
 
 pytestmark = pytest.mark.filterwarnings("error")
+
+#: All that this server speaks, the newest first.
+VERSIONS = [VERSION, "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
 
 
 @pytest.fixture(autouse=True)
@@ -198,8 +203,6 @@ async def test_a_change_of_the_hosts_counts_at_once(door: Door, settings: Any) -
 async def test_a_page_of_an_allowed_origin_may_call(
     settings: Any, server: MCPServer, guarded: Any
 ) -> None:
-    from django_mcp.authentication import anonymous
-
     settings.DJANGO_MCP = {"ALLOWED_ORIGINS": ["https://app.example.com"]}
     door = guarded(anonymous)
 
@@ -217,10 +220,31 @@ async def test_a_wildcard_for_hosts_opens_no_door_to_other_origins(
     assert reply.status == 403
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "OPTIONS", "HEAD", "PATCH"])
-async def test_any_method_but_post_is_not_allowed(door: Door, method: str) -> None:
-    headers = [("host", "testserver"), ("accept", "text/event-stream")]
+@pytest.mark.parametrize("method", ["PUT", "OPTIONS", "HEAD", "PATCH", "GET"])
+async def test_a_method_that_is_not_served_is_not_allowed(door: Door, method: str) -> None:
+    headers = [("host", "testserver"), ("accept", "application/json")]
     reply = await door.send(Request(method=method, headers=headers))
+
+    assert reply.status == 405
+    assert reply.headers["allow"] == ("GET, POST, DELETE" if door.streams else "POST, DELETE")
+
+
+async def test_where_nothing_can_be_streamed_there_is_nothing_to_get(guarded: Any) -> None:
+    headers = [("host", "testserver"), ("accept", "text/event-stream")]
+    reply = await guarded(anonymous, "wsgi").send(Request(method="GET", headers=headers))
+
+    assert reply.status == 405
+    assert reply.headers["allow"] == "POST, DELETE"
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "OPTIONS", "HEAD", "PATCH"])
+@pytest.mark.parametrize("kind", ["consumer", "view", "wsgi"])
+async def test_without_sessions_any_method_but_post_is_not_allowed(
+    server: MCPServer, guarded: Any, kind: str, method: str
+) -> None:
+    server.sessions = NoSessions()
+    headers = [("host", "testserver"), ("accept", "text/event-stream")]
+    reply = await guarded(anonymous, kind).send(Request(method=method, headers=headers))
 
     assert reply.status == 405
     assert reply.headers["allow"] == "POST"
@@ -295,8 +319,6 @@ async def test_ranges_of_media_types_are_understood(door: Door, accept: str) -> 
 
 
 async def test_a_body_above_the_limit_is_too_large(settings: Any, guarded: Any) -> None:
-    from django_mcp.authentication import anonymous
-
     settings.DJANGO_MCP = {"MAX_BODY_BYTES": 1000}
     for kind in ("consumer", "view", "wsgi"):
         door = guarded(anonymous, kind)
@@ -437,7 +459,7 @@ async def test_a_version_nobody_knows_is_answered_with_those_that_are_served(doo
     reply = await door.post(message, mcp_protocol_version="v999.0.0")
 
     assert (reply.status, reply.error["code"], reply.json["id"]) == (400, -32022, 1)
-    assert reply.error["data"] == {"supported": [VERSION], "requested": "v999.0.0"}
+    assert reply.error["data"] == {"supported": VERSIONS, "requested": "v999.0.0"}
 
 
 @pytest.mark.parametrize(

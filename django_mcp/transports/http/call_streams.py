@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 from ...protocol import jsonrpc, sse
+from ...protocol.errors import InternalError
 from ...protocol.jsonrpc import RequestId
 from ...protocol.revisions import Revision
 from ...server.events import Event, EventLog, EventTaken, NoEvents, event_id, new_stream
@@ -25,6 +26,8 @@ from .responses import KEEP_ALIVE, Response
 from .types import JSON, Channel, ReplyHeaders
 
 logger = logging.getLogger("django_mcp")
+
+T = TypeVar("T")
 
 #: Milliseconds after which a client may come back for the rest of a stream.
 RETRY: Final = 1_000
@@ -60,6 +63,7 @@ class CallStream:
         self._lock = asyncio.Lock()
         self._let_go = False
         self._missed = False
+        self._ended = False
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # An outlet
@@ -71,22 +75,20 @@ class CallStream:
 
     async def send(self, method: str, params: dict[str, Any]) -> None:
         """Write a notification."""
-        await self._say(jsonrpc.notification_bytes(method, params))
+        await _to_the_end(self._say(jsonrpc.notification_bytes(method, params)))
 
-    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> None:
-        """Write a request to the client."""
-        await self._say(jsonrpc.request_bytes(id, method, params))
+    async def request(self, id: RequestId, method: str, params: dict[str, Any]) -> bool:
+        """Write a request to the client; False where it reads none, and will not come back."""
+        return await _to_the_end(self._say(jsonrpc.request_bytes(id, method, params)))
 
     async def close(self, retry: float) -> None:
-        """Close the connection; the client comes back for the rest after `retry` seconds."""
-        if not self._log.keeps or not self.connected:
-            return
-        async with self._lock:
-            await self._begin()
-            if self._missed:
-                return  # What it would come back for is not all there.
-            await self._response.write(b"retry: %d\n\n" % int(retry * 1000))
-            self.let_go()
+        """Close the connection; the client comes back for the rest after `retry` seconds.
+
+        Only where every stream begins with an id to come back with: up to 2025-06-18 the client
+        may have none yet, and the server should not close a stream before its answer.
+        """
+        if self._revision.priming_event and self._log.keeps and self.connected:
+            await _to_the_end(self._close(retry))
 
     def let_go(self) -> None:
         """Close the connection, and go on without."""
@@ -97,23 +99,40 @@ class CallStream:
 
     def look_after(self) -> None:
         """Watch whether the client goes away, and break silences that last too long."""
-        self._response.look_after()
+        if not self.over.done():
+            self._response.look_after()
 
     def lose_client(self) -> None:
         """The client has gone away."""
         self._response.lose_client()
 
     async def finish(self, replies: Sequence[tuple[int, bytes]], *, batch: bool) -> None:
-        """Write the answers, each a status and a message, and end."""
-        try:
-            async with self._lock:
-                if self._name:
-                    await self._end([body for _, body in replies])
-                else:
-                    await self._reply(replies, batch)
-        finally:
-            self._hub.forget_writer(self._session, self._name)
-            self._release()
+        """Write the answers, each a status and a message; what is said later is not sent."""
+        async with self._lock:
+            self._ended = True
+            if self._name:
+                await self._end([body for _, body in replies])
+            else:
+                await self._reply(replies, batch)
+
+    async def break_off(self) -> None:
+        """End without the answers, of which something went wrong."""
+        self._ended = True
+        if self._response.is_stream:
+            await self._response.end()
+        else:
+            # Not a 200, so that monitoring sees it.
+            await self._response.reply(503, [JSON], jsonrpc.error_bytes(None, InternalError()))
+
+    def leave(self) -> None:
+        """Nothing more will be written, whatever became of the answers."""
+        self._ended = True
+        self._hub.forget_writer(self._session, self._name)
+        self._release()
+
+    def keep_no_more(self) -> None:
+        """Nobody comes back for the rest: the session has ended, and what was kept is removed."""
+        self._log = NoEvents()
 
     async def part(self) -> None:
         """End the response of a connection that was let go."""
@@ -129,26 +148,36 @@ class CallStream:
             await self._response.reply(status, headers, body)
 
     async def _end(self, bodies: Sequence[bytes]) -> None:
-        for body in bodies[:-1]:
-            await self._append(body)
-        await self._append(bodies[-1], is_last=True)
+        await self._append(bodies, are_last=True)
         if not self._let_go:
             await self._response.end()
 
+    async def _close(self, retry: float) -> None:
+        async with self._lock:
+            if self._ended:
+                return
+            await self._begin()
+            if self._missed:
+                return  # What it would come back for is not all there.
+            await self._response.write(b"retry: %d\n\n" % int(retry * 1000))
+            self.let_go()
+
     # Events
 
-    async def _say(self, body: bytes) -> None:
+    async def _say(self, body: bytes) -> bool:
         async with self._lock:
-            if not self._name and not self.connected:
-                return  # Nobody knows this stream, so nobody will ask for it.
+            # Nobody will ask for a stream of which nobody knows.
+            if self._ended or not (self.connected or self._name):
+                return False
             await self._begin()
-            await self._append(body)
+            return await self._append([body])
 
     async def _break_silence(self) -> None:
+        await _to_the_end(self._break_it())
+
+    async def _break_it(self) -> None:
         async with self._lock:
-            if self._name:
-                await self._response.comment()
-            else:
+            if not self._ended:
                 await self._begin()
                 await self._response.comment()
 
@@ -159,31 +188,37 @@ class CallStream:
         self._name = new_stream(of_call=True)
         self._hub.add_writer(self._session, self._name, self)
         beginning = json.dumps(list(self._ids)).encode()
-        if await self._keep(beginning) and self._revision.priming_event:
+        if await self._keep([beginning]) and self._revision.priming_event:
             id = event_id(self._name, self._position)
             await self._response.write(sse.encode(b"", id=id, retry=RETRY))
 
-    async def _append(self, body: bytes, *, is_last: bool = False) -> None:
-        kept = await self._keep(body, is_last=is_last)
-        id = event_id(self._name, self._position) if kept else None
-        if self.connected:
-            await self._response.write(sse.encode(body, id=id))
+    async def _append(self, bodies: Sequence[bytes], *, are_last: bool = False) -> bool:
+        """Keep messages and write them; False where they went neither way."""
+        first = self._position + 1
+        kept = await self._keep(bodies, are_last=are_last)
+        for place, body in enumerate(bodies, first):
+            id = event_id(self._name, place) if kept else None
+            if self.connected:
+                await self._response.write(sse.encode(body, id=id))
         if kept:
             self._hub.grew(self._session, self._name, elsewhere=not self.connected)
+        return kept or self.connected
 
-    async def _keep(self, body: bytes, *, is_last: bool = False) -> bool:
-        """Put an event into the log; False where it is not there.
+    async def _keep(self, bodies: Sequence[bytes], *, are_last: bool = False) -> bool:
+        """Put events into the log; False where they are not there.
 
-        What cannot be kept is written all the same while the client is connected. An answer that
-        nobody is there to take is tried again for a while.
+        What cannot be kept is written all the same while the client is connected. Answers that
+        nobody is there to take are tried again for a while.
         """
-        if not self._log.keeps or (self._missed and not is_last):
-            return False
-        event = Event(self._position + 1, body, is_last)
-        patience = iter(_PATIENCE if is_last else ())
-        while True:
+        patience = iter(_PATIENCE if are_last else ())
+        end = self._position + len(bodies)
+        events = [
+            Event(place, body, are_last and place == end)
+            for place, body in enumerate(bodies, self._position + 1)
+        ]
+        while self._log.keeps and (are_last or not self._missed):
             try:
-                await self._log.append(self._session, self._name, [event])
+                await self._log.append(self._session, self._name, events)
             except EventTaken:
                 # Somebody took this process for dead, and has told the client so.
                 self._missed = True
@@ -197,8 +232,9 @@ class CallStream:
                     return False
                 await asyncio.sleep(delay)
             else:
-                self._position += 1
+                self._position = end
                 return True
+        return False
 
     def _lose_client(self) -> None:
         self._release()
@@ -206,3 +242,17 @@ class CallStream:
     def _release(self) -> None:
         if not self.over.done():
             self.over.set_result(None)
+
+
+async def _to_the_end(saying: Coroutine[Any, Any, T]) -> T:
+    """Await what must not be left half done: a cancellation is raised when it is done.
+
+    An event of which nobody knows whether it was kept would be the last one of its stream.
+    """
+    task = asyncio.ensure_future(saying)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        raise

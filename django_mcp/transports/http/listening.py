@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from ...protocol import jsonrpc, sse
@@ -66,6 +67,23 @@ class Connection(Listener):
         return self.response.connected and super().is_open
 
 
+@asynccontextmanager
+async def _connected(channel: Channel, keep_alive: float) -> AsyncIterator[Connection]:
+    """A connection for as long as something is written to it, and its end whatever happens."""
+    connection = Connection(channel, keep_alive)
+    try:
+        yield connection
+    except Exception:
+        if not connection.response.is_stream:
+            raise
+        # The response has begun, and cannot become another one.
+        logger.exception("A stream that a client opened broke off")
+    finally:
+        # Where the task was cancelled the server has done with the response itself.
+        connection.response.stop()
+    await connection.response.end()
+
+
 # --------------------------------------------------------------------------------------- listening
 
 
@@ -73,13 +91,9 @@ async def listen(
     server: MCPServer, session: Session, caller: Caller, channel: Channel, keep_alive: float
 ) -> None:
     """Send the client of a session what changes, until it goes away or the session ends."""
-    connection = Connection(channel, keep_alive)
-    log: EventLog = server.events if session.revision.resumable else NoEvents()
-    with server.hub.listening(session.key, connection):
-        stream = _OwnStream(log, session, connection.response)
-        await stream.begin()
-        await tell(server, session, caller, connection, stream.send, server.sessions)
-    await connection.response.end()
+    async with _connected(channel, keep_alive) as connection:
+        with server.hub.listening(session.key, connection):
+            await _tell(server, session, caller, connection, None)
 
 
 class _OwnStream:
@@ -118,6 +132,27 @@ class _OwnStream:
         return event_id(self._name, self._position)
 
 
+async def _tell(
+    server: MCPServer,
+    session: Session,
+    caller: Caller,
+    connection: Connection,
+    last: tuple[str, int] | None,
+) -> None:
+    """Write what the client missed since the event `last`, and then what changes."""
+    log: EventLog = server.events if session.revision.resumable else NoEvents()
+    stream = _OwnStream(log, session, connection.response)
+
+    async def begin() -> None:
+        if last is not None:
+            name, after = last
+            for event in await log.read(session.key, name, after) or ():
+                await connection.response.write(_written(name, event))
+        await stream.begin()
+
+    await tell(server, session, caller, connection, stream.send, server.sessions, begin)
+
+
 # ---------------------------------------------------------------------------------------- resuming
 
 
@@ -137,54 +172,49 @@ async def resume(
     if place is None or not session.revision.resumable:
         raise _unknown_event()
     name, after = place
-    missed = await server.events.read(session.key, name, after)
-    if missed is None:
+    if await server.events.read(session.key, name, after) is None:
         raise _unknown_event()
-    if is_of_call(name):
-        await _follow(server, session, name, after, channel, keep_alive)
-        return
-    # What concerned no call: the client gets what it missed, and a stream that begins here.
-    connection = Connection(channel, keep_alive)
-    log = server.events
-    with server.hub.listening(session.key, connection):
-        for event in missed:
-            await connection.response.write(_written(name, event))
-        stream = _OwnStream(log, session, connection.response)
-        await stream.begin()
-        await tell(server, session, caller, connection, stream.send, server.sessions)
-    await connection.response.end()
+    async with _connected(channel, keep_alive) as connection:
+        if is_of_call(name):
+            with server.hub.following(session.key, name, connection):
+                await _follow(server, session.key, name, after, connection)
+        else:
+            with server.hub.listening(session.key, connection):
+                await _tell(server, session, caller, connection, place)
 
 
 async def _follow(
-    server: MCPServer,
-    session: Session,
-    name: str,
-    after: int,
-    channel: Channel,
-    keep_alive: float,
+    server: MCPServer, key: str, name: str, after: int, connection: Connection
 ) -> None:
     """Write the events of a call's stream after the one at `after`, to the last."""
-    connection = Connection(channel, keep_alive)
-    key, log = session.key, server.events
+    log = server.events
     silent = 0
-    with server.hub.following(key, name, connection):
-        while connection.is_open:
-            news = await log.read(key, name, after)
-            if news is None:
-                break  # Too old by now: the client hears so when it comes back.
-            for event in news:
-                await connection.response.write(_written(name, event))
-                after = event.position
-                silent = 0
-            if news and news[-1].is_last:
-                break
-            if await connection.news(SEEK_AFTER):
-                silent = 0
-                continue
-            silent += 1
-            if await _is_lost(server, key, name, silent):
-                await _report_lost(log, key, name)
-    await connection.response.end()
+    # Nothing may come for a long time, and a response has to begin.
+    await connection.response.comment()
+    while connection.is_open:
+        news = await log.read(key, name, after)
+        if news is None:
+            return  # Too old by now: the client hears so when it comes back.
+        for event in news:
+            await connection.response.write(_written(name, event))
+            after = event.position
+            silent = 0
+        if news and news[-1].is_last:
+            return
+        if not news and await _is_over(log, key, name, after):
+            return
+        if await connection.news(SEEK_AFTER):
+            silent = 0
+            continue
+        silent += 1
+        if await _is_lost(server, key, name, silent):
+            await _report_lost(log, key, name)
+
+
+async def _is_over(log: EventLog, key: str, name: str, after: int) -> bool:
+    """True where the event at `after` is the last one, or nothing is kept any more."""
+    ends = await log.ends(key, name)
+    return ends is None or (ends[1].is_last and ends[1].position <= after)
 
 
 async def _is_lost(server: MCPServer, key: str, name: str, silent: int) -> bool:
@@ -201,10 +231,10 @@ async def _is_lost(server: MCPServer, key: str, name: str, silent: int) -> bool:
 async def _report_lost(log: EventLog, key: str, name: str) -> None:
     """Have a stream end with errors in place of the answers that will not come."""
     ends = await log.ends(key, name)
-    if ends is None or ends[1].is_last:
+    if ends is None or ends[1].is_last or ends[0].position != 0:
         return
     error = CallLost("The process that ran this call has ended, or cannot be reached.")
-    ids = json.loads(ends[0].data or b"[]")
+    ids = json.loads(ends[0].data)
     position = ends[1].position
     events = [
         Event(position + number, jsonrpc.error_bytes(id, error), number == len(ids))

@@ -87,6 +87,7 @@ class Response:
         """The client has gone away: write nothing more, and have it known."""
         if not self.is_gone:
             self.is_gone = True
+            self._stop_timer()
             self._on_gone()
 
     async def send(self, method: str, params: dict[str, Any]) -> None:
@@ -135,16 +136,24 @@ class Response:
         self.stop()
         if self.is_gone:
             return
-        if data:
-            await self._channel.write(data)
-        await self._channel.end()
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                if data:
+                    await self._channel.write(data)
+                await self._channel.end()
+        except TimeoutError:
+            self.lose_client()
 
     def stop(self) -> None:
         """Write nothing more but the end."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        # It may be the timer itself that found the client gone.
+        if timer is not None and timer is not asyncio.current_task():
+            timer.cancel()
 
     def _watch_silence(self) -> None:
         if self._timer is None and self._keep_alive > 0 and not self._closed:

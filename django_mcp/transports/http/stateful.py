@@ -10,6 +10,7 @@ Source: 2025-11-25, basic/transports#streamable-http; batches, 2025-03-26, basic
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeAlias
@@ -35,6 +36,8 @@ from .call_streams import CallStream
 from .guard import Refusal, accepts
 from .responses import refuse
 from .types import JSON, Channel, Headers, ReplyHeaders
+
+logger = logging.getLogger("django_mcp")
 
 #: Seconds after which a call is looked after: whether its client is there, how long it is silent.
 LOOK_AFTER: Final = 0.05
@@ -226,13 +229,20 @@ async def _run(
     stream: CallStream,
     batch: bool,
 ) -> None:
-    if len(requests) == 1:
-        replies = [await _reply(conversation, requests[0], stream)]
-    else:
-        # Each in a task of its own: that is what a cancellation of one of them cancels.
-        tasks = [asyncio.ensure_future(_reply(conversation, r, stream)) for r in requests]
-        replies = list(await asyncio.gather(*tasks))
-    await stream.finish(replies, batch=batch)
+    try:
+        if len(requests) == 1:
+            replies = [await _reply(conversation, requests[0], stream)]
+        else:
+            # Each in a task of its own: that is what a cancellation of one of them cancels.
+            tasks = [asyncio.ensure_future(_reply(conversation, r, stream)) for r in requests]
+            replies = list(await asyncio.gather(*tasks))
+        await stream.finish(replies, batch=batch)
+    except Exception:
+        logger.exception("Unexpected exception in a call of %r", conversation.server.name)
+        await stream.break_off()
+    finally:
+        # Whatever happened, who waits for the answer waits no longer.
+        stream.leave()
 
 
 async def _reply(

@@ -10,8 +10,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from ...protocol import revisions
 from ...protocol.envelope import open_envelope
-from ...protocol.errors import HeaderMismatch, InvalidRequest, ProtocolError
+from ...protocol.errors import (
+    HeaderMismatch,
+    InvalidRequest,
+    ProtocolError,
+    UnsupportedProtocolVersion,
+)
 from ...protocol.headers import MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION
 from ...protocol.jsonrpc import Message, Notification, Request
 from ...server.dispatch import answer
@@ -35,7 +41,7 @@ async def serve(
 ) -> None:
     """Answer one message that arrived by POST."""
     if not isinstance(message, Request):
-        await _serve_other(message, channel)
+        await _serve_other(server, headers, message, channel)
         return
     try:
         if headers.repeated:
@@ -61,15 +67,24 @@ async def serve(
     await response.finish(reply)
 
 
-async def _serve_other(message: Message | list[Message | InvalidRequest], channel: Channel) -> None:
-    if isinstance(message, Notification):
+async def _serve_other(
+    server: MCPServer,
+    headers: Headers,
+    message: Message | list[Message | InvalidRequest],
+    channel: Channel,
+) -> None:
+    version = headers.get(MCP_PROTOCOL_VERSION, "")
+    if revisions.find(version) is None:
+        # 2025-11-25, basic/transports#protocol-version-header: never a 202 for what is not read.
+        await refuse(channel, UnsupportedProtocolVersion(version, server.revisions))
+    elif isinstance(message, Notification):
         # None is defined for HTTP: closing the response is what cancels
         # (2026-07-28, basic/transports/streamable-http#sending-messages).
         await channel.reply(202, [], b"")
-        return
-    what = "a batch" if isinstance(message, list) else "a response"
-    error = InvalidRequest(f"The body must be one request or notification, not {what}.")
-    await refuse(channel, error)
+    else:
+        what = "a batch" if isinstance(message, list) else "a response"
+        error = InvalidRequest(f"The body must be one request or notification, not {what}.")
+        await refuse(channel, error)
 
 
 def _refuse_repeated(headers: Headers) -> None:
