@@ -10,6 +10,7 @@ and one event loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,9 +32,14 @@ from .broker import (
     Message,
     Sought,
 )
+from .sessions import NoSessions, SessionStore
+
+logger = logging.getLogger("django_mcp")
 
 #: Requests of one session that are answered at a time, by one process.
-MAX_CALLS: Final = 256
+MAX_CALLS: Final = 1024
+#: Seconds between two looks whether the sessions of open connections go on.
+WATCH_EVERY: Final = 30.0
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -94,8 +100,9 @@ class Line(Protocol):
 class Hub:
     """The calls, questions, streams and connections of one server in one event loop."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, store: SessionStore | None = None) -> None:
         self.broker = broker
+        self._store: SessionStore = store or NoSessions()
         self._loop = weakref.ref(asyncio.get_running_loop())
         self._calls: dict[tuple[str, RequestId], asyncio.Task[Any]] = {}
         self._counts: dict[str, int] = {}
@@ -106,6 +113,7 @@ class Hub:
         self._lines: dict[str, Line] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop: Callable[[], None] | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -133,6 +141,8 @@ class Hub:
             await asyncio.wait(list(self._tasks), timeout=patience)
         for task in list(self._tasks):
             task.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._stop is not None:
             self._stop()
             self._stop = None
@@ -252,7 +262,7 @@ class Hub:
     def following(self, session: str, stream: str, follower: Holder) -> Iterator[None]:
         """Resume a stream: an earlier connection of it gives way, wherever it is."""
         self._take_over(session, stream, follower.by)
-        with self._registered(self._followers, (session, stream), follower):
+        with self._served(self._followers, (session, stream), follower):
             if self.broker.reaches_others:
                 self.broker.publish(Followed(session, stream, follower.by))
             yield
@@ -271,7 +281,7 @@ class Hub:
         earlier = self._listeners.get(session)
         if earlier is not None:
             earlier.give_way()
-        with self._registered(self._listeners, session, listener):
+        with self._served(self._listeners, session, listener):
             if self.broker.reaches_others:
                 self.broker.publish(Listening(session, listener.by))
             yield
@@ -286,7 +296,7 @@ class Hub:
     @contextmanager
     def carrying(self, session: str, line: Line) -> Iterator[None]:
         """Note that a connection of this process carries the session."""
-        with self._registered(self._lines, session, line):
+        with self._served(self._lines, session, line):
             yield
 
     async def deliver(self, session: str, body: str) -> None:
@@ -319,11 +329,37 @@ class Hub:
         if self.broker.reaches_others:
             self.broker.publish(Ended(session))
 
-    def listened_to(self) -> frozenset[str]:
-        """The sessions of a store whose clients have a connection open here."""
+    @property
+    def served(self) -> frozenset[str]:
+        """The sessions of the store that have a connection open here."""
         followed = {session for session, _ in self._followers}
         carried = {session for session, line in self._lines.items() if line.is_kept}
         return frozenset({*self._listeners, *carried, *followed})
+
+    @contextmanager
+    def _served(self, table: dict[K, V], key: K, value: V) -> Iterator[None]:
+        """Note a connection meanwhile, and watch whether its session goes on."""
+        with self._registered(table, key, value):
+            if self._watch is None and self._store.keeps:
+                self._watch = asyncio.get_running_loop().create_task(self._watch_sessions())
+            yield
+        if self._watch is not None and not self.served:
+            self._watch.cancel()
+            self._watch = None
+
+    async def _watch_sessions(self) -> None:
+        """Close the connections of sessions that were ended where nobody could tell this process,
+        or whose time is over."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            served = self.served
+            try:
+                alive = await self._store.alive(served)
+            except Exception:
+                logger.exception("It cannot be told which sessions have ended")
+                continue
+            for session in served - alive:
+                self._end(session)
 
     def _end(self, session: str) -> None:
         for (owner, _), task in list(self._calls.items()):

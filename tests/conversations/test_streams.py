@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from django_mcp import Context, MCPServer, Principal
+from django_mcp.server import hub
 from django_mcp.server.broker import InMemoryBroker
-from django_mcp.server.sessions import InMemorySessions
+from django_mcp.server.sessions import InMemorySessions, key_of
 from django_mcp.transports.http import responses
 from tests.conversations.talk import (
     PATIENCE,
@@ -526,3 +527,20 @@ async def test_who_cannot_read_a_stream_gets_none(streaming: AsgiDoor, accept: s
     client = await Client(streaming).begin()
 
     assert (await client.get(accept=accept)).status == 406
+
+
+async def test_a_listener_of_a_session_that_was_ended_elsewhere_is_closed(
+    streaming: AsgiDoor, server: MCPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "WATCH_EVERY", 0.01)
+    kept = await Client(streaming).begin()
+    ended = await Client(streaming).begin()
+
+    async with kept.listening() as still, ended.listening() as stream:
+        await still.event()
+        # By whoever has nothing but the store: the admin, or a process that no message leaves.
+        await server.sessions.end(key_of(ended.session) or "")
+        await stream.rest()
+
+        server.notify_tools_changed()
+        assert (await still.message())["method"] == "notifications/tools/list_changed"

@@ -270,7 +270,7 @@ async def test_other_processes_need_not_hear_of_sockets(
             {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}}
         )
         assert await line.result("resources/subscribe", {"uri": "memo://a"}) == {}
-        assert server.hub.listened_to() == frozenset()
+        assert server.hub.served == frozenset()
     assert said == []
 
 
