@@ -66,6 +66,11 @@ class ChannelLayerBroker:
         digest = salted_hmac("django_mcp.channel_layer", self._name, algorithm="sha256").hexdigest()
         return f"django_mcp.{digest}"
 
+    @property
+    def has_listeners(self) -> bool:
+        """True where anybody in this process listens."""
+        return self._here.has_listeners
+
     def publish(self, message: Message) -> None:
         self._here.publish(message)
         # What is registered while the project loads is no change to anybody.
@@ -105,7 +110,7 @@ class ChannelLayerBroker:
 
     def _leave_if_alone(self) -> None:
         with self._lock:
-            if not self._here.has_listeners:
+            if not self.has_listeners:
                 self._carrier.leave(self._group)
 
 

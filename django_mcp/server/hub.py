@@ -339,13 +339,15 @@ class Hub:
     @contextmanager
     def _served(self, table: dict[K, V], key: K, value: V) -> Iterator[None]:
         """Note a connection meanwhile, and watch whether its session goes on."""
-        with self._registered(table, key, value):
-            if self._watch is None and self._store.keeps:
-                self._watch = asyncio.get_running_loop().create_task(self._watch_sessions())
-            yield
-        if self._watch is not None and not self.served:
-            self._watch.cancel()
-            self._watch = None
+        try:
+            with self._registered(table, key, value):
+                if self._watch is None and self._store.keeps:
+                    self._watch = asyncio.get_running_loop().create_task(self._watch_sessions())
+                yield
+        finally:
+            if self._watch is not None and not self.served:
+                self._watch.cancel()
+                self._watch = None
 
     async def _watch_sessions(self) -> None:
         """Close the connections of sessions that were ended where nobody could tell this process,
