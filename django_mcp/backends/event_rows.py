@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from .. import models
 from ..server.events import MAX_OF_STREAM, Event, EventTaken, following
@@ -153,7 +153,11 @@ class EventRows:
             question.result = self._old(using).count()
 
     def _old(self, using: str) -> QuerySet[models.StreamEvent]:
-        return _all(using).filter(created__lt=moment(time.time() - self._lifetime))
+        oldest = moment(time.time() - self._lifetime)
+        stream = _all(using).filter(session=OuterRef("session"), stream=OuterRef("stream"))
+        goes_on = Exists(stream.filter(created__gte=oldest))
+        # The beginning stays as long as anything does.
+        return _all(using).filter(Q(position__gt=0) | ~goes_on, created__lt=oldest)
 
 
 _COLUMNS: Final = ("position", "data", "is_last")

@@ -129,17 +129,24 @@ class SessionRows:
 
     def _open(self, using: str, opens: list[Open]) -> None:
         admitted: list[Session] = []
-        limit = self._limits.of_server
         for one in opens:
             session = one.session
-            if self._counts.get(using, session.server, None, limit) >= limit:
-                one.failed(too_many(self._limits))
-            else:
+            if self._has_room(using, session):
                 self._counts.add(session.server, session.owner)
                 admitted.append(session)
+            else:
+                one.failed(too_many(self._limits))
         models.Session.objects.using(using).bulk_create(map(_row_of, admitted))
         for server, owner in {(session.server, session.owner) for session in admitted}:
             self._give_up(using, server, owner)
+
+    def _has_room(self, using: str, session: Session) -> bool:
+        limit = self._limits.of_server
+        if self._counts.get(using, session.server, None, limit) < limit:
+            return True
+        # A principal that gives up another one for it needs no room.
+        limit = self._limits.of(session.owner)
+        return self._counts.get(using, session.server, session.owner, limit) >= limit
 
     def _give_up(self, using: str, server: str, owner: str) -> None:
         """End what a principal has beyond its limit, the longest unused first."""
@@ -163,9 +170,10 @@ class SessionRows:
             except ProtocolError as error:
                 one.failed(error)
         for key, session in after.items():
-            if session != before[key]:
-                row = _unended(using).filter(key=key)
-                row.update(used=moment(now), **_changeable(session))
+            old, new = _changeable(before[key]), _changeable(session)
+            changed = {name: value for name, value in new.items() if value != old[name]}
+            if changed:
+                _unended(using).filter(key=key).update(used=moment(now), **changed)
 
     def _end(self, using: str, ends: list[End]) -> None:
         rows = _locked(using, [end.key for end in ends])
@@ -223,9 +231,6 @@ def _row_of(session: Session) -> models.Session:
         server=session.server,
         owner=session.owner,
         place=session.place,
-        revision=session.revision.name,
-        client_info=dict(session.client_info),
-        capabilities=dict(session.capabilities),
         created=moment(session.created),
         used=moment(session.used),
         **_changeable(session),
@@ -233,8 +238,11 @@ def _row_of(session: Session) -> models.Session:
 
 
 def _changeable(session: Session) -> dict[str, Any]:
-    """The columns that a `Change` can change."""
+    """The columns that a change can change."""
     return {
+        "revision": session.revision.name,
+        "client_info": dict(session.client_info),
+        "capabilities": dict(session.capabilities),
         "stage": session.stage.value,
         "log_level": session.log_level or "",
         "followed": sorted(session.followed),
