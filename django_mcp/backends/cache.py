@@ -25,6 +25,7 @@ from ..protocol.handshake import Stage
 from ..protocol.round_trips import digest
 from ..server.events import MAX_OF_STREAM, Event, EventTaken, following
 from ..server.sessions import USED_PRECISION, Change, Limits, Session, StoreUnavailable
+from ..server.threads import Workers
 from .stores import limits_of
 from .threads import DjangoWorkers
 
@@ -46,9 +47,9 @@ _STAGES: Final = {stage.value: stage for stage in Stage}
 class Shelf:
     """The cache with an alias, asked in threads: most caches block."""
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, workers: Workers) -> None:
         self._alias = alias
-        self._workers = DjangoWorkers(_MAX_THREADS, atomic=False)
+        self._workers = workers
         self._is_away = False
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -320,6 +321,6 @@ def _events(cache: BaseCache, place: str, positions: Sequence[int]) -> list[Even
 
 def stores(settings: conf.Settings) -> tuple[CacheSessions, CacheEvents]:
     """Stores on the cache that DJANGO_MCP["SESSIONS_CACHE"] names."""
-    shelf = Shelf(settings.sessions_cache)
+    shelf = Shelf(settings.sessions_cache, DjangoWorkers(_MAX_THREADS, atomic=False))
     sessions = CacheSessions(shelf, limits_of(settings))
     return sessions, CacheEvents(shelf, settings.event_lifetime, settings.session_lifetime)

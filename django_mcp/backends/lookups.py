@@ -57,6 +57,8 @@ class Lookup:
         """The sessions under `keys`, in the database with the alias `using`."""
         connection = connections[using]
         asked = list(keys)
+        if not asked:
+            return []
         # Few statements, for 1, 2, 4, … keys: the last one is asked for again to fill them up.
         number = 1 << (len(asked) - 1).bit_length()
         asked += asked[-1:] * (number - len(asked))

@@ -14,6 +14,7 @@ from typing import Final
 from .. import conf
 from ..server.events import Event
 from ..server.sessions import Change, Limits, Session
+from ..server.threads import Workers
 from .batches import Batches
 from .database import CHUNK, Database
 from .event_rows import Append, ClearEvents, CountEvents, Ends, EventRows, Forget, Read
@@ -114,15 +115,19 @@ async def _all_of(batches: Batches, chore: type[ClearSessions] | type[ClearEvent
 
 def stores(settings: conf.Settings) -> tuple[OrmSessions, OrmEvents]:
     """The stores of this process, one pair for all servers: they share the threads."""
-    return _stores(limits_of(settings), settings.event_lifetime)
+    return _shared(limits_of(settings), settings.event_lifetime)
 
 
 @cache
-def _stores(limits: Limits, event_lifetime: float) -> tuple[OrmSessions, OrmEvents]:
+def _shared(limits: Limits, event_lifetime: float) -> tuple[OrmSessions, OrmEvents]:
+    return build(limits, event_lifetime, DjangoWorkers(_THREADS, atomic=False))
+
+
+def build(limits: Limits, event_lifetime: float, workers: Workers) -> tuple[OrmSessions, OrmEvents]:
+    """Stores that do their work with `workers`, which open no transactions of their own."""
     sessions, events = SessionRows(limits), EventRows(event_lifetime)
     database = Database(
         {**sessions.handlers, **events.handlers}, chores=(ClearSessions, ClearEvents)
     )
-    workers = DjangoWorkers(_THREADS, atomic=False)
     batches = Batches(database.execute, workers.run_sync)
     return OrmSessions(batches), OrmEvents(batches)

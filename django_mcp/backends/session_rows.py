@@ -172,7 +172,7 @@ class SessionRows:
         for key, session in after.items():
             old, new = _changeable(before[key]), _changeable(session)
             changed = {name: value for name, value in new.items() if value != old[name]}
-            if changed:
+            if changed or now - session.used > USED_PRECISION:
                 _unended(using).filter(key=key).update(used=moment(now), **changed)
 
     def _end(self, using: str, ends: list[End]) -> None:
