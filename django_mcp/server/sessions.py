@@ -98,8 +98,6 @@ class Session:
                 f"This session follows {MAX_FOLLOWED:,} resources already, and no more are "
                 "allowed: unsubscribe from one first."
             )
-        if _UNSTORABLE.search(uri):
-            raise InvalidParams(f"params.uri is no URI: {uri[:100]!r}.")
         return replace(self, followed=self.followed | {uri})
 
 
