@@ -21,8 +21,8 @@ from ..protocol import revisions
 from ..protocol.handshake import Stage
 from ..server.sessions import Session
 
-#: The columns that make a session, in the order `session_of` takes them.
-COLUMNS: Final = (
+#: The columns that make a session, in the order `_session_of` takes them.
+_COLUMNS: Final = (
     "key",
     "server",
     "owner",
@@ -50,11 +50,14 @@ class Lookup:
     """Finds sessions that have not ended."""
 
     def __init__(self) -> None:
-        self._statements: dict[tuple[str, int], str] = {}
+        self._statements: dict[tuple[str, int, bool], str] = {}
         self._seen: dict[str, tuple[Sequence[Any], Session | None]] = {}
 
-    def find(self, using: str, keys: Collection[str]) -> list[Session]:
-        """The sessions under `keys`, in the database with the alias `using`."""
+    def find(self, using: str, keys: Collection[str], *, lock: bool = False) -> list[Session]:
+        """The sessions under `keys`, in the database with the alias `using`.
+
+        With `lock`, nobody else can change or end them before the transaction ends.
+        """
         connection = connections[using]
         asked = list(keys)
         if not asked:
@@ -62,9 +65,10 @@ class Lookup:
         # Few statements, for 1, 2, 4, … keys: the last one is asked for again to fill them up.
         number = 1 << (len(asked) - 1).bit_length()
         asked += asked[-1:] * (number - len(asked))
-        statement = self._statements.get((using, number))
+        statement = self._statements.get((using, number, lock))
         if statement is None:
-            statement = self._statements[using, number] = _statement(connection, number)
+            statement = _statement(connection, number, lock)
+            self._statements[using, number, lock] = statement
         with connection.cursor() as cursor:
             cursor.execute(statement, asked)
             rows = cursor.fetchall()
@@ -75,7 +79,7 @@ class Lookup:
         seen = self._seen.get(row[0])
         if seen is not None and seen[0] == row:
             return seen[1]
-        session = session_of(_decoded(row, connection))
+        session = _session_of(_decoded(row, connection))
         if sum(len(text) for text in row[_JSON] if isinstance(text, str)) <= _LONGEST_SEEN:
             if len(self._seen) >= _MAX_SEEN:
                 self._seen = {}
@@ -83,8 +87,8 @@ class Lookup:
         return session
 
 
-def session_of(row: Sequence[Any]) -> Session | None:
-    """The session in a row of COLUMNS; None where another version of this package wrote it."""
+def _session_of(row: Sequence[Any]) -> Session | None:
+    """The session in a row of _COLUMNS; None where another version of this package wrote it."""
     revision, stage = revisions.find(row[4]), _STAGES.get(row[5])
     if revision is None or stage is None:
         return None
@@ -105,14 +109,18 @@ def session_of(row: Sequence[Any]) -> Session | None:
     )
 
 
-def _statement(connection: BaseDatabaseWrapper, number: int) -> str:
+def _statement(connection: BaseDatabaseWrapper, number: int, lock: bool) -> str:
     meta, quote = models.Session._meta, connection.ops.quote_name
-    columns = ", ".join(quote(name) for name in COLUMNS)
+    columns = ", ".join(quote(name) for name in _COLUMNS)
     places = ", ".join(["%s"] * number)
-    return (
+    statement = (
         f"SELECT {columns} FROM {quote(meta.db_table)} "  # noqa: S608 - names of our own
         f"WHERE {quote('key')} IN ({places}) AND {quote('ended')} IS NULL"
     )
+    if lock and connection.features.has_select_for_update:
+        # In one order everywhere, so that no two processes wait for each other.
+        return f"{statement} ORDER BY {quote('key')} {connection.ops.for_update_sql()}"
+    return statement
 
 
 def _decoded(row: Sequence[Any], connection: BaseDatabaseWrapper) -> Sequence[Any]:

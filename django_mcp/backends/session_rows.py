@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from django.db import connections
 from django.db.models import Q, QuerySet
 
 from .. import models
@@ -15,7 +14,7 @@ from ..protocol.errors import ProtocolError
 from ..server.sessions import USED_PRECISION, Change, Limits, Session, too_many
 from .batches import Operation
 from .database import CHUNK, Handler, moment
-from .lookups import COLUMNS, Lookup, session_of
+from .lookups import Lookup
 
 #: Seconds for which sessions that have ended are kept, for people to see.
 KEPT_AFTER_END: Final = 24 * 3600.0
@@ -123,9 +122,9 @@ class SessionRows:
             _unended(using).filter(key__in=stale).update(used=moment(now))
         return found
 
-    def _not_over(self, sessions: Iterable[Session | None], now: float) -> dict[str, Session]:
+    def _not_over(self, sessions: Iterable[Session], now: float) -> dict[str, Session]:
         is_over = self._limits.is_over
-        return {s.key: s for s in sessions if s is not None and not is_over(s.created, s.used, now)}
+        return {s.key: s for s in sessions if not is_over(s.created, s.used, now)}
 
     def _open(self, using: str, opens: list[Open]) -> None:
         admitted: list[Session] = []
@@ -153,13 +152,13 @@ class SessionRows:
         limit = self._limits.of(owner)
         excess = self._counts.get(using, server, owner, limit + 1) - limit
         if excess > 0:
-            own = _unended(using).filter(server=server, owner=owner).order_by("used", "created")
+            own = _unended_of(using, server, owner).order_by("used", "created")
             self._finish(using, list(own.values_list("key", flat=True)[:excess]))
 
     def _alter(self, using: str, alterations: list[Alter]) -> None:
         now = time.time()
-        rows = _locked(using, [one.key for one in alterations]).values_list(*COLUMNS)
-        before = self._not_over(map(session_of, rows), now)
+        found = self._lookup.find(using, {one.key for one in alterations}, lock=True)
+        before = self._not_over(found, now)
         after = dict(before)
         for one in alterations:
             session = after.get(one.key)
@@ -169,15 +168,19 @@ class SessionRows:
                 one.result = after[one.key] = one.change.made_to(session)
             except ProtocolError as error:
                 one.failed(error)
+        # Most changes are those of a handshake, alike for all who shake hands at the moment.
+        alike: dict[str, tuple[dict[str, Any], list[str]]] = {}
         for key, session in after.items():
             old, new = _changeable(before[key]), _changeable(session)
             changed = {name: value for name, value in new.items() if value != old[name]}
             if changed or now - session.used > USED_PRECISION:
-                _unended(using).filter(key=key).update(used=moment(now), **changed)
+                alike.setdefault(repr(changed), (changed, []))[1].append(key)
+        for changed, keys in alike.values():
+            _unended(using).filter(key__in=keys).update(used=moment(now), **changed)
 
     def _end(self, using: str, ends: list[End]) -> None:
-        rows = _locked(using, [end.key for end in ends])
-        alive = set(rows.values_list("key", flat=True))
+        found = self._lookup.find(using, {end.key for end in ends}, lock=True)
+        alive = {session.key for session in found}
         self._finish(using, alive)
         for end in ends:
             end.result = end.key in alive
@@ -216,13 +219,10 @@ def _unended(using: str) -> QuerySet[models.Session]:
     return models.Session.objects.using(using).order_by().filter(ended=None)
 
 
-def _locked(using: str, keys: Iterable[str]) -> QuerySet[models.Session]:
-    """Those rows, which nobody else can change before the transaction ends."""
-    rows = _unended(using).filter(key__in=set(keys))
-    if connections[using].features.has_select_for_update:
-        # In one order everywhere, so that no two processes wait for each other.
-        return rows.select_for_update().order_by("key")
-    return rows
+def _unended_of(using: str, server: str, owner: str | None) -> QuerySet[models.Session]:
+    """The sessions of a principal, or of the whole server."""
+    own = _unended(using).filter(server=server)
+    return own if owner is None else own.filter(owner=owner)
 
 
 def _row_of(session: Session) -> models.Session:
@@ -269,25 +269,24 @@ class _Counts:
         """The number of them; exact where it is `limit` or more."""
         now = time.monotonic()
         number, counted_at, is_exact = self._known.get((server, owner), (0, -COUNT_LASTS, False))
-        own = _unended(using).filter(server=server, **({} if owner is None else {"owner": owner}))
         if now - counted_at >= COUNT_LASTS:
             # An index alone answers this one, however many there are.
-            number, is_exact = own.count(), False
-            self._keep(server, owner, number, now, is_exact)
+            number, is_exact = _unended_of(using, server, owner).count(), False
+            self._keep(server, owner, number, is_exact)
         if number >= limit and not (is_exact and now - counted_at < REFUSAL_LASTS):
             seconds = time.time()
-            fresh = own.filter(
+            fresh = _unended_of(using, server, owner).filter(
                 used__gte=moment(seconds - self._limits.idle),
                 created__gte=moment(seconds - self._limits.absolute),
             )
             number = fresh.count()
-            self._keep(server, owner, number, now, True)
+            self._keep(server, owner, number, True)
         return number
 
-    def _keep(self, server: str, owner: str | None, number: int, at: float, exact: bool) -> None:
+    def _keep(self, server: str, owner: str | None, number: int, is_exact: bool) -> None:
         if len(self._known) >= _MAX_COUNTS:
             self._known.clear()
-        self._known[server, owner] = (number, at, exact)
+        self._known[server, owner] = (number, time.monotonic(), is_exact)
 
     def add(self, server: str, owner: str) -> None:
         """One more is about to be opened."""

@@ -22,6 +22,14 @@ def clear(*arguments: str) -> str:
     return said.getvalue()
 
 
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch) -> list[MCPServer]:
+    """The servers the command sees: only those of the test."""
+    found: list[MCPServer] = []
+    monkeypatch.setattr("django_mcp.management.commands.mcp_clear.servers", lambda: found)
+    return found
+
+
 @pytest.fixture
 def over(db: Any, settings: Any) -> None:
     """A session that is open, one that expired, and two events that are too old."""
@@ -68,7 +76,7 @@ def test_a_dry_run_only_counts() -> None:
 
 
 @pytest.mark.usefixtures("over")
-def test_stores_that_servers_were_given_are_cleared_too() -> None:
+def test_stores_that_servers_were_given_are_cleared_too(servers: list[MCPServer]) -> None:
     cleared = []
 
     class Own(InMemorySessions):
@@ -76,10 +84,10 @@ def test_stores_that_servers_were_given_are_cleared_too() -> None:
             cleared.append("sessions")
             return 1_000
 
-    server = MCPServer("own", sessions=Own(), events=InMemoryEvents())
+    servers += [MCPServer("own", sessions=Own(), events=InMemoryEvents()), MCPServer("other")]
 
     assert clear() == "Removed 1,001 sessions and 1 event.\n"
-    assert (cleared, server.name) == (["sessions"], "own")
+    assert cleared == ["sessions"]
 
 
 def test_a_store_that_cannot_count_has_no_dry_run(settings: Any) -> None:
