@@ -80,6 +80,9 @@ class Batches:
                 batch = [(operation, future) for operation, future in waiting if not future.done()]
                 if batch:
                     await self._do(batch)
+                if queue.waiting:
+                    # Who has an answer now may have another operation at once: it goes along.
+                    await asyncio.sleep(0)
         finally:
             queue.task = None
             for _, future in queue.waiting:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,13 +171,26 @@ def cached(request: pytest.FixtureRequest, settings: Any) -> Iterator[None]:
         "LOCATION": "sessions",
         "OPTIONS": {"MAX_ENTRIES": 10_000},
     }
+    pools: list[Any] = []
     if request.param == "redis":
         url = request.getfixturevalue("redis").url
-        entry = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+        redis = pytest.importorskip("redis")
+
+        def pool(*args: Any, **kwargs: Any) -> Any:
+            pools.append(redis.ConnectionPool.from_url(*args, **kwargs))
+            return pools[-1]
+
+        entry = {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": url,
+            "OPTIONS": {"pool_class": SimpleNamespace(from_url=pool)},
+        }
     settings.CACHES = {"default": entry}
     caches["default"].clear()
     try:
         yield
     finally:
         caches["default"].clear()
-        caches["default"].close()
+        # Django leaves the connections of each thread to the garbage collector.
+        for each in pools:
+            each.disconnect()

@@ -119,6 +119,19 @@ async def test_a_row_of_another_version_is_no_session(process: Build) -> None:
     assert await store.find(one.key) is None
 
 
+async def test_without_time_zones_times_are_the_same(
+    process: Build, clock: Clock, settings: Any
+) -> None:
+    settings.USE_TZ = False
+    store, _ = process(Limits(idle=1000.0))
+    [one] = await opened(store, "user:1")
+    found = await store.find(one.key)
+
+    assert (found.created, found.used) == pytest.approx((one.created, one.used), abs=1e-5)
+    clock.forward(1002.0)
+    assert await store.clear() == 1
+
+
 # What is left
 
 
