@@ -8,6 +8,8 @@ W002  a tool has no description
 W003  a server has nothing to offer
 W004  outside DEBUG, the endpoint has no authentication, and so refuses every request
 W005  the endpoint is open to everybody (with `check --deploy`)
+W006  sessions are to be kept in a database, and there is none
+W007  sessions are kept in a cache that other processes do not share (with `check --deploy`)
 W008  processes of the project do not hear of each other (with `check --deploy`)
 """
 
@@ -17,14 +19,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.handlers.asgi import ASGIHandler
+from django.db import connections, router
 from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from . import conf
 from .backends.channel_layer import is_shared
+from .backends.stores import NAMED
 from .default import servers
 
 OPEN = "django_mcp.authentication.anonymous"
@@ -44,6 +49,7 @@ def _imports(options: conf.Settings) -> Iterator[CheckMessage]:
     named = [
         ("AUTHENTICATION", options.authentication),
         ("LIFESPAN", options.lifespan),
+        ("SESSIONS", None if options.sessions in NAMED else options.sessions),
         *(("MIDDLEWARE", value) for value in options.middleware),
     ]
     for key, value in named:
@@ -115,6 +121,44 @@ def check_channel_layer(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             '{"hosts": ["redis://localhost:6379/0"]}}}. With one process there is nothing to do: '
             "silence this check.",
             id="django_mcp.W008",
+        )
+    ]
+
+
+@register
+def check_sessions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W006."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})) or conf.get().sessions != "database":
+        return []
+    alias = router.db_for_write(apps.get_model("django_mcp", "Session"))
+    if connections.settings[alias]["ENGINE"] != "django.db.backends.dummy":
+        return []
+    return [
+        Warning(
+            "MCP sessions are to be kept in the database, and DATABASES has none for them.",
+            hint='Set DJANGO_MCP["SESSIONS"] to "cache" or "memory", or to None for a server '
+            "without sessions.",
+            id="django_mcp.W006",
+        )
+    ]
+
+
+@register(Tags.caches, deploy=True)
+def check_cache_of_sessions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W007, with `check --deploy`."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})) or conf.get().sessions != "cache":
+        return []
+    alias = conf.get().sessions_cache
+    backend = settings.CACHES.get(alias, {}).get("BACKEND", "")
+    if backend and not backend.endswith((".LocMemCache", ".DummyCache")):
+        return []
+    what = f"{backend}, which other processes do not share" if backend else "not in CACHES"
+    return [
+        Warning(
+            f"MCP sessions are to be kept in the cache {alias!r}, which is {what}.",
+            hint='Name a cache that all processes share in DJANGO_MCP["SESSIONS_CACHE"], or set '
+            'DJANGO_MCP["SESSIONS"] to "database".',
+            id="django_mcp.W007",
         )
     ]
 

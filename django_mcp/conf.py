@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,21 @@ class Settings:
     """Seconds a question may wait for its answer."""
     channel_layer: str = "default"
     """The channel layer, by its name in CHANNEL_LAYERS, that the processes share."""
+
+    sessions: str | Callable[..., Any] | None = "database"
+    """Who keeps sessions: "database", "cache", "memory", None for nobody, or a callable (or its
+    dotted path) that returns a SessionStore and an EventLog."""
+    sessions_cache: str = "default"
+    """The alias in CACHES, for "cache"."""
+    session_idle: PositiveFloat = 24 * 3600.0
+    """Seconds after which a session nobody uses ends."""
+    session_lifetime: PositiveFloat = 30 * 24 * 3600.0
+    """Seconds after which any session does."""
+    max_sessions: PositiveInt = 10_000
+    """Open sessions of a server."""
+    max_sessions_per_principal: PositiveInt = 100
+    event_lifetime: PositiveFloat = 3600.0
+    """Seconds for which a broken stream can be resumed."""
 
     cache: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """{"tools/list": {"ttl_ms": 60000, "scope": "private"}}"""

@@ -10,20 +10,31 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property, partial
 from typing import Any, TypeVar
+
+from django.dispatch import Signal
 
 from . import conf
 from .backends.channel_layer import ChannelLayerBroker
 from .backends.icons import resolve_icon
 from .backends.signing import DjangoSealer
+from .backends.stores import Stores, stores
 from .backends.threads import DjangoWorkers
 from .permissions import has_permission
 from .protocol import types
 from .server.calls import CallObserver
+from .server.events import EventLog
 from .server.server import CacheHint
 from .server.server import MCPServer as PlainServer
-from .signals import call_finished, send_call_finished
+from .server.sessions import Session, SessionStore
+from .signals import (
+    call_finished,
+    roots_changed,
+    send_call_finished,
+    session_closed,
+    session_opened,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,8 +50,8 @@ class MCPServer(PlainServer):
     """A Model Context Protocol server of a Django project.
 
     Takes what the server of `django_mcp.server` takes, and runs its functions in threads with
-    Django's database connections, tells its other processes through the channel layer, seals with
-    SECRET_KEY, understands permission names
+    Django's database connections, tells its other processes through the channel layer, keeps
+    sessions where DJANGO_MCP["SESSIONS"] says, seals with SECRET_KEY, understands permission names
     ("library.change_book") and icons from static files ("static:library/book.svg").
 
     Replicas of one project must give a server the same name.
@@ -52,14 +63,44 @@ class MCPServer(PlainServer):
         options.setdefault("workers", DjangoWorkers(settings.max_threads))
         options.setdefault("broker", ChannelLayerBroker(name, settings.channel_layer))
         options.setdefault("sealer", DjangoSealer(settings.request_state_lifetime))
+        options.setdefault("question_timeout", settings.request_state_lifetime)
         options.setdefault("resolve_rule", has_permission)
         options.setdefault("resolve_icon", resolve_icon)
         super().__init__(name, **options)
         _servers.add(self)
 
+    # Found when they are first needed: servers are made while apps are still being loaded.
+
+    @cached_property
+    def _stores(self) -> Stores:
+        return stores()
+
+    @cached_property
+    def sessions(self) -> SessionStore:
+        return self._stores[0]
+
+    @cached_property
+    def events(self) -> EventLog:
+        return self._stores[1]
+
     def call_observers(self) -> Sequence[CallObserver]:
         """The receivers of `call_finished`, where there are any."""
         return (send_call_finished,) if call_finished.receivers else ()
+
+    async def session_opened(self, session: Session) -> None:
+        await self._send(session_opened, session)
+
+    async def session_closed(self, session: Session) -> None:
+        await self._send(session_closed, session)
+
+    async def roots_changed(self, session: Session) -> None:
+        await self._send(roots_changed, session)
+
+    async def _send(self, signal: Signal, session: Session) -> None:
+        """Hand `session` to the receivers; Django logs what they raise."""
+        if signal.receivers:
+            send = partial(signal.asend_robust, sender=self.name, session=session)
+            await self.workers.run_async(send)
 
 
 @cache

@@ -44,3 +44,6 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 USE_TZ = True
+
+# Most tests have no database. Those of sessions in one say so.
+DJANGO_MCP = {"SESSIONS": "memory"}

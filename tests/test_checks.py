@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
 from django.urls import path
 
 from django_mcp import MCPServer, default
@@ -58,7 +59,14 @@ def test_an_unknown_setting_is_an_error_that_names_the_nearest(settings: Any) ->
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("PAGE_SIZE", "many"), ("NAME", 5), ("ALLOWED_ORIGINS", 7), ("KEEP_ALIVE", "soon")],
+    [
+        ("PAGE_SIZE", "many"),
+        ("NAME", 5),
+        ("ALLOWED_ORIGINS", 7),
+        ("KEEP_ALIVE", "soon"),
+        ("SESSION_IDLE", 0),
+        ("MAX_SESSIONS", -1),
+    ],
 )
 def test_a_value_of_the_wrong_type_is_an_error(settings: Any, key: str, value: Any) -> None:
     settings.DJANGO_MCP = {**settings.DJANGO_MCP, key: value}
@@ -73,7 +81,7 @@ def test_a_setting_that_is_no_dict_is_an_error(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("named", ["nowhere.at.all", "tests.settings.SECRET_KEY"])
-@pytest.mark.parametrize("key", ["AUTHENTICATION", "LIFESPAN"])
+@pytest.mark.parametrize("key", ["AUTHENTICATION", "LIFESPAN", "SESSIONS"])
 def test_what_cannot_be_imported_or_called_is_an_error(settings: Any, key: str, named: str) -> None:
     settings.DJANGO_MCP = {**settings.DJANGO_MCP, key: named}
 
@@ -145,6 +153,56 @@ def test_the_hint_for_a_layer_is_a_setting_that_can_be_copied(settings: Any) -> 
     layers = ast.literal_eval(hint.partition("CHANNEL_LAYERS = ")[2].partition(". With")[0])
 
     assert layers["default"]["BACKEND"] == "channels_redis.core.RedisChannelLayer"
+
+
+# Where sessions are kept
+
+
+@pytest.mark.parametrize("sessions", ["cache", "memory", None, "tests.test_checks.servers"])
+def test_without_a_database_sessions_in_it_are_worth_a_warning(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, sessions: str | None
+) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "SESSIONS": "database"}
+    assert "django_mcp.W006" not in found()
+    without = {**connections.settings["default"], "ENGINE": "django.db.backends.dummy"}
+    monkeypatch.setitem(connections.settings, "default", without)
+
+    assert "django_mcp.W006" in found()
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "SESSIONS": sessions}
+    assert "django_mcp.W006" not in found()
+
+
+@pytest.mark.parametrize(
+    ("backend", "warned"),
+    [
+        ("locmem.LocMemCache", True),
+        ("dummy.DummyCache", True),
+        ("redis.RedisCache", False),
+        ("db.DatabaseCache", False),
+    ],
+)
+def test_before_a_deployment_a_cache_nobody_shares_is_worth_a_warning(
+    settings: Any, backend: str, warned: bool
+) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "SESSIONS": "cache"}
+    entry = {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "redis://127.0.0.1"}
+    settings.CACHES = {"default": entry}
+
+    assert "django_mcp.W007" not in found()
+    warnings = found(include_deployment_checks=True)
+    assert ("django_mcp.W007" in warnings) is warned
+
+
+def test_before_a_deployment_a_cache_that_is_not_there_is_worth_a_warning(settings: Any) -> None:
+    settings.DJANGO_MCP = {
+        **settings.DJANGO_MCP,
+        "SESSIONS": "cache",
+        "SESSIONS_CACHE": "elsewhere",
+    }
+
+    warning = found(include_deployment_checks=True)["django_mcp.W007"]
+
+    assert "'elsewhere', which is not in CACHES" in warning.msg
 
 
 # Whether anything leads to a server

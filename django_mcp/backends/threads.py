@@ -35,16 +35,22 @@ _lane: contextvars.ContextVar[Lane | None] = contextvars.ContextVar("django_mcp_
 
 
 class DjangoWorkers:
-    """Runs a server's functions with their database connections in order."""
+    """Runs a server's functions with their database connections in order.
 
-    def __init__(self, max_threads: int = MAX_THREADS) -> None:
+    `atomic=False` is for functions with transactions of their own: no ATOMIC_REQUESTS around them.
+    """
+
+    def __init__(self, max_threads: int = MAX_THREADS, *, atomic: bool = True) -> None:
+        self._atomic = atomic
         self._pools = Pools(max_threads)
         self._lanes = Lanes(max_threads)
 
     async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         call = functools.partial(finished, function, *args, **kwargs)
+        if self._atomic:
+            call = functools.partial(_in_transaction, call)
         if _called_from_sync(asyncio.get_running_loop()):
-            return await sync_to_async(_in_transaction)(call)
+            return await sync_to_async(call)()
         return await self._pools.submit(functools.partial(_with_connections, call))
 
     async def run_async(
@@ -60,7 +66,7 @@ class DjangoWorkers:
         mark = _lane.set(lane)
         token = SyncToAsync.thread_sensitive_context.set(lane.context)
         try:
-            if _atomic_aliases():
+            if self._atomic and _atomic_aliases():
                 return await _async_in_transaction(function, *args, **kwargs)
             return await function(*args, **kwargs)
         finally:
@@ -82,7 +88,7 @@ def _called_from_sync(loop: asyncio.AbstractEventLoop) -> bool:
 def _with_connections(call: Callable[[], T]) -> T:
     close_stale_connections()
     try:
-        return _in_transaction(call)
+        return call()
     finally:
         close_old_connections()
 

@@ -28,7 +28,7 @@ from .exchange import Caller, Exchange, Link, Mouth, Nowhere, Outlet
 from .hub import Hub
 from .peer import from_session, unremembered
 from .server import MCPServer
-from .sessions import Change, Session, SessionStore, key_of, new_id
+from .sessions import Change, Session, SessionStore, is_storable, key_of, new_id, owner_of
 
 #: Bytes of JSON that are remembered of what a client says of itself.
 MAX_REMEMBERED: Final = 16 * 1024
@@ -58,7 +58,7 @@ async def find(server: MCPServer, id: str, caller: Caller, transport: str = "") 
 def _is_of(session: Session, server: MCPServer, caller: Caller, transport: str) -> bool:
     return (
         session.server == server.name
-        and session.owner == caller.principal.id
+        and session.owner == owner_of(caller.principal.id)
         and session.place == place_of(caller.url_kwargs, transport)
     )
 
@@ -76,7 +76,7 @@ def new_session(server: MCPServer, caller: Caller, id: str, transport: str = "")
     return Session(
         key=key_of(id) or "",
         server=server.name,
-        owner=caller.principal.id,
+        owner=owner_of(caller.principal.id),
         place=place_of(caller.url_kwargs, transport),
         revision=revisions.LATEST_STATEFUL,
         client_info={},
@@ -90,7 +90,7 @@ async def initialize(
 ) -> tuple[Reply, str | None]:
     """Answer `initialize`, and return the id of the session it opened; None for none.
 
-    Raises TooManySessions where the server keeps no more.
+    Raises TooManySessions where the server keeps no more, StoreUnavailable where it cannot.
     """
     id = new_id()
     session = new_session(server, caller, id)
@@ -100,7 +100,7 @@ async def initialize(
         return reply, None
     session = settled.made_to(session)
     await server.sessions.open(session)
-    server.session_opened(session)
+    await server.session_opened(session)
     return reply, id
 
 
@@ -112,7 +112,7 @@ async def introduce(
     try:
         handshake.request("client", INITIALIZE)
         asked = codec.decode(InitializeRequestParams, request.params, revisions.LATEST_STATEFUL)
-        _check_size(request, link)
+        _check_self_description(request, link)
     except (InvalidRequest, InvalidParams) as error:
         return _refused(request, error), None
     revision = handshake.answered(asked.protocol_version)
@@ -129,8 +129,8 @@ async def introduce(
     return reply, settled if reply.outcome == "ok" else None
 
 
-def _check_size(request: Request, link: Link) -> None:
-    """Raise InvalidParams where a client says more of itself than is remembered."""
+def _check_self_description(request: Request, link: Link) -> None:
+    """Raise InvalidParams where a client says of itself what cannot be remembered."""
     if not link.store.keeps:
         return
     said = [request.params["capabilities"], request.params["clientInfo"]]
@@ -139,6 +139,10 @@ def _check_size(request: Request, link: Link) -> None:
         raise InvalidParams(
             f"params.capabilities and params.clientInfo take {size:,} bytes, and no more than "
             f"{MAX_REMEMBERED:,} are remembered: leave out icons and the like."
+        )
+    if not is_storable(said):
+        raise InvalidParams(
+            "params.capabilities or params.clientInfo has a NUL, or half of a surrogate pair."
         )
 
 
@@ -225,7 +229,7 @@ class Conversation:
             if jsonrpc.is_id(id):
                 await self.hub.cancel(session.key, id)
         elif message.method == "notifications/roots/list_changed":
-            server.roots_changed(session)
+            await server.roots_changed(session)
 
     async def end(self) -> None:
         """End the session: its calls are cancelled, its streams closed and its events removed."""
@@ -233,7 +237,7 @@ class Conversation:
         if await self.store.end(key):
             self.hub.ended(key)
             await server.events.forget(key)
-            server.session_closed(self.session)
+            await server.session_closed(self.session)
 
 
 async def answer_unremembered(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal
 from weakref import WeakKeyDictionary
 
@@ -127,8 +128,10 @@ class MCPServer(Registration):
         self.lifespan = None if lifespan is None else LifespanRunner(lifespan, self)
         self.workers: Workers = workers or ThreadWorkers()
         self.broker: Broker = broker or InMemoryBroker()
-        self.sessions: SessionStore = sessions or InMemorySessions()
-        self.events: EventLog = events or InMemoryEvents()
+        if sessions is not None:
+            self.sessions = sessions
+        if events is not None:
+            self.events = events
         self.question_timeout = question_timeout
         self.sealer: Sealer = sealer or EphemeralSealer()
         self.handlers: Mapping[str, Handler] = HANDLERS
@@ -157,6 +160,18 @@ class MCPServer(Registration):
 
     def __repr__(self) -> str:
         return f"<MCPServer {self.name!r}>"
+
+    # A subclass may put others in their place, which are not there before the first session is.
+
+    @cached_property
+    def sessions(self) -> SessionStore:
+        """Who keeps the sessions."""
+        return InMemorySessions()
+
+    @cached_property
+    def events(self) -> EventLog:
+        """Who keeps the events of streams."""
+        return InMemoryEvents()
 
     # Answering
 
@@ -222,15 +237,15 @@ class MCPServer(Registration):
         """Tell the clients whose user was sent to `url` that what was to be done there is done."""
         self.broker.publish(Elicited(elicitation_mark(url)))
 
-    # What happens to sessions; for a subclass to tell others
+    # What happens to sessions; for a subclass to tell others, and awaited before anything goes on
 
-    def session_opened(self, session: Session) -> None:
+    async def session_opened(self, session: Session) -> None:
         """A client has initialized."""
 
-    def session_closed(self, session: Session) -> None:
+    async def session_closed(self, session: Session) -> None:
         """A session was ended by its client, or by this server."""
 
-    def roots_changed(self, session: Session) -> None:
+    async def roots_changed(self, session: Session) -> None:
         """A client says that its roots changed."""
 
     # What handlers ask of the server

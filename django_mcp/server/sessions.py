@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 import threading
 import time
@@ -42,6 +43,9 @@ MAX_FOLLOWED: Final = 1_000
 MAX_ELICITED: Final = 20
 
 _LONGEST_ID: Final = 128
+_LONGEST_OWNER: Final = 255
+#: What JSON can carry and databases refuse: NUL, and half of a surrogate pair.
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 class TooManySessions(ProtocolError):
@@ -51,14 +55,21 @@ class TooManySessions(ProtocolError):
     status = 503
 
 
+class StoreUnavailable(ProtocolError):
+    """What keeps the sessions is away; the request may be sent again."""
+
+    code = -32000
+    status = 503
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One client that has initialized, as data.
 
-    `owner` is the id of the principal that opened it, `place` what the endpoint's URL said then;
-    no other principal and no other place may use it. `followed` are the URIs of the resources whose
-    changes the client wants to hear of, `elicited` marks of the URLs its user was sent to. Times
-    are seconds since the epoch.
+    `owner` is the principal that opened it, as `owner_of` has it, `place` what the endpoint's URL
+    said then; no other principal and no other place may use it. `followed` are the URIs of the
+    resources whose changes the client wants to hear of, `elicited` marks of the URLs its user was
+    sent to. Times are seconds since the epoch.
     """
 
     key: str
@@ -195,6 +206,23 @@ def key_of(id: str) -> str | None:
         return None
     digest = hashlib.sha256(id.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+
+def owner_of(principal: str) -> str:
+    """What a session remembers of the id of a principal: the id, or a digest of a long one."""
+    if len(principal) <= _LONGEST_OWNER and principal.isprintable():
+        return principal
+    digest = hashlib.sha256(principal.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"sha256:{digest}"
+
+
+def is_storable(value: object) -> bool:
+    """True where every database can keep this JSON value."""
+    if isinstance(value, str):
+        return _UNSTORABLE.search(value) is None
+    if isinstance(value, dict):
+        return all(is_storable(item) for pair in value.items() for item in pair)
+    return not isinstance(value, list) or all(map(is_storable, value))
 
 
 class NoSessions:

@@ -240,7 +240,7 @@ class Duplex:
         session = self._session.now
         try:
             if await self._session.end(session.key) and session.stage is not Stage.NEW:
-                self._server.session_closed(session)
+                await self._server.session_closed(session)
         except Exception:
             logger.exception("The session of a connection that is over could not be ended")
 
@@ -304,7 +304,7 @@ class Duplex:
             if await session.change(session.now.key, settled) is None:
                 self.give_way()
                 return
-            self._server.session_opened(session.now)
+            await self._server.session_opened(session.now)
         await self._say(reply.body)
 
     def _begin_telling(self) -> None:

@@ -24,6 +24,7 @@ DJANGO_MCP = {
     "INSTRUCTIONS": "Ask for anything, 何でも.",
     "WEBSITE_URL": "https://example.com/interop",
     "AUTHENTICATION": "django_mcp.authentication.anonymous",
+    "SESSIONS": "memory",
 }
 
 # The log of a server is looked through when it has ended: whatever is unexpected stands there.

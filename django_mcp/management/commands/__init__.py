@@ -1,0 +1,1 @@
+"""What `manage.py` can do with a project's MCP servers."""
