@@ -126,6 +126,39 @@ def seeds() -> list[dict[str, Any]]:
     ]
 
 
+def of_sessions(revision: str) -> list[dict[str, Any]]:
+    """Good messages of a revision with sessions: every method, and what is not answered."""
+    known = {"name": "fuzz", "version": "1"}
+    opening = {"protocolVersion": revision, "capabilities": {"roots": {}}, "clientInfo": known}
+    texts = {"text": "t"}
+    said = {"name": "talk", "arguments": {"data": {"a": 1}, "message": "m", "steps": 2}}
+    requests_ = [
+        ("initialize", opening),
+        ("ping", {}),
+        ("logging/setLevel", {"level": "debug"}),
+        ("tools/list", {"cursor": cursor("tools", 2, "raw")}),
+        ("tools/call", {"name": "say", "arguments": texts}),
+        ("tools/call", {**said, "_meta": {"progressToken": "p"}}),
+        ("tools/call", {"name": "ask", "arguments": {"what": "w"}}),
+        ("resources/read", {"uri": "fuzz://years/1999"}),
+        ("resources/subscribe", {"uri": "fuzz://text"}),
+        ("resources/unsubscribe", {"uri": "fuzz://text"}),
+        ("prompts/get", {"name": "review", "arguments": {"book": "B", "stars": "3"}}),
+    ]
+    silent = [
+        ("notifications/initialized", {}),
+        ("notifications/cancelled", {"requestId": 1, "reason": "r"}),
+        ("notifications/progress", {"progressToken": 1, "progress": 0.5}),
+        ("notifications/roots/list_changed", {}),
+    ]
+    return [
+        *({"jsonrpc": "2.0", "id": 1, "method": m, "params": p} for m, p in requests_),
+        *({"jsonrpc": "2.0", "method": m, "params": p} for m, p in silent),
+        {"jsonrpc": "2.0", "id": "q", "params": {}, "result": {"roots": []}},
+        {"jsonrpc": "2.0", "id": "q", "params": {}, "error": {"code": 1, "message": "m"}},
+    ]
+
+
 def headers_of(message: Any) -> list[tuple[str, str]]:
     """The headers that fit `message`, as far as it can be made out: to get past their checks."""
     found = {
@@ -153,6 +186,18 @@ def headers_of(message: Any) -> list[tuple[str, str]]:
                 text = value if isinstance(value, str) else json.dumps(value)
                 found[f"mcp-param-{key}"] = _carried(text)
     return list(found.items())
+
+
+def headers_of_session(session: str | None, version: str | None) -> list[tuple[str, str]]:
+    """The headers of a message in a session."""
+    found = {
+        "host": "testserver",
+        "content-type": "application/json",
+        "accept": "application/json, text/event-stream",
+        "mcp-session-id": session,
+        "mcp-protocol-version": version,
+    }
+    return [(name, value) for name, value in found.items() if value is not None]
 
 
 def _carried(value: str) -> str:

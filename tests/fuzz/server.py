@@ -17,6 +17,8 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from django_mcp import Context, MCPServer, questions
+from django_mcp.server.events import InMemoryEvents
+from django_mcp.server.sessions import InMemorySessions
 from django_mcp.types import PromptMessage, TextContent
 
 
@@ -89,7 +91,8 @@ async def passing(ctx: Context, call_next: Callable[[Context], Any]) -> Any:
 def build(name: str, *, wrapped: bool = False) -> MCPServer:
     """The server; `wrapped` in middleware and a lifespan, with rules that let everybody in."""
     options: dict[str, Any] = {"middleware": [passing], "lifespan": lifespan} if wrapped else {}
-    server = MCPServer(name, page_size=3, **options)
+    stores = {"sessions": InMemorySessions(), "events": InMemoryEvents()}
+    server = MCPServer(name, page_size=3, **stores, **options)
     everybody = (lambda principal: True) if wrapped else None
     _add_tools(server, everybody)
     _add_askers(server)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.doors import META, VERSION
 
-from .requests import headers_of
+from .requests import headers_of, headers_of_session, of_sessions
 from .values import (
     INSERTED,
     NAMES,
@@ -231,6 +231,43 @@ def headers(draw: st.DrawFn, message: Any) -> list[tuple[str, str]]:
         else:
             found.insert(index, found[index])
     return found
+
+
+# ---------------------------------------------------------------------------------------- sessions
+
+#: Good messages of each revision with sessions.
+OF_SESSIONS = {
+    revision: of_sessions(revision)
+    for revision in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+}
+#: Ids of events: none, malformed, and of streams there are none of.
+_LAST = ["", "x", "c-1", "c0123456789abcdef-0", "g0123456789abcdef-1", "c" * 70_000, "\xff", "0"]
+
+
+@st.composite
+def conversations(draw: st.DrawFn, session: str, revision: str) -> Any:
+    """What a client of a session sends: HTTP methods, headers and messages, good and spoiled."""
+    return [draw(_turn(session, revision)) for _ in range(draw(st.integers(1, 4)))]
+
+
+@st.composite
+def _turn(draw: st.DrawFn, session: str, revision: str) -> Any:
+    method = draw(st.sampled_from(["POST"] * 7 + ["GET", "GET", "DELETE"]))
+    ids = st.sampled_from([session] * 6 + [session[:-1], session + "x", session.upper()])
+    id = draw(ids | st.none() | header_values)
+    version = draw(st.sampled_from([revision] * 6 + [None, VERSION, *OF_SESSIONS]) | header_values)
+    headers = headers_of_session(id, version)
+    if not draw(st.integers(0, 5)):
+        headers += [draw(st.sampled_from(headers))]
+    if method == "GET":
+        headers = [pair for pair in headers if pair[0] not in ("accept", "content-type")]
+        headers.append(("accept", "text/event-stream"))
+    if draw(st.booleans()):
+        headers.append(("last-event-id", draw(st.sampled_from(_LAST) | header_values)))
+    good = OF_SESSIONS[revision]
+    one = st.sampled_from(good) | spoiled(good)
+    message = draw(one | one | st.lists(one | odd_values(), max_size=4))
+    return method, headers, message
 
 
 # ------------------------------------------------------------------------------- methods and paths
