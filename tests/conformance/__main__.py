@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.processes import shared
 from tests.processes.proxy import proxy
-from tests.processes.workers import SERVERS, DidNotStart, Worker, workers
+from tests.processes.workers import SERVERS, Complained, DidNotStart, workers
 from tests.services import HOST, Missing, postgres, redis
 
 from .server import APPLICATION
@@ -43,7 +43,7 @@ def main() -> int:
         suite.install()
         with serving(options, results) as url:
             passed = [run(suite, url, spec, options.scenario, results / spec) for spec in specs]
-    except (SuiteError, DidNotStart, Missing) as error:
+    except (SuiteError, DidNotStart, Complained, Missing) as error:
         print(error, file=sys.stderr)
         return 2
     finally:
@@ -84,7 +84,7 @@ def report(scenario: Scenario) -> None:
 def serving(options: argparse.Namespace, logs: Path) -> Iterator[str]:
     """The URL of the fixture, served by processes that end with the block.
 
-    Raises SuiteError where one of them ended before, Missing where something is not installed.
+    Raises Complained where one of them ended before, Missing where something is not installed.
     """
     with ExitStack() as stack:
         together: dict[str, str] = {}
@@ -99,16 +99,8 @@ def serving(options: argparse.Namespace, logs: Path) -> Iterator[str]:
         ports = [worker.port for worker in started]
         port = ports[0] if len(ports) == 1 else stack.enter_context(proxy(ports))
         yield f"http://{HOST}:{port}/mcp"
-        check_logs(started)
-
-
-def check_logs(started: list[Worker]) -> None:
-    """Raise SuiteError where a server ended by itself, or wrote of an exception."""
-    for worker in started:
-        if worker.has_ended:
-            raise SuiteError(f"A server ended by itself:\n{worker.log}")
-        if "Traceback" in worker.log:
-            raise SuiteError(f"A server wrote of an exception:\n{worker.log}")
+        for worker in started:
+            worker.check()
 
 
 def arguments() -> argparse.Namespace:

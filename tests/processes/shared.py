@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from tests.services import PATIENCE, Postgres, Redis
 
+from .workers import REPOSITORY
+
 VARIABLE: Final = "MCP_SHARED"
 
 _ALONE: Final[Mapping[str, Any]] = {
@@ -22,16 +24,16 @@ _ALONE: Final[Mapping[str, Any]] = {
 }
 
 
-def environment(postgres: Postgres, redis: Redis) -> dict[str, str]:
-    """What tells a process of both."""
-    layer = {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [redis.url]},
-    }
-    settings = {
-        "DATABASES": {"default": postgres.settings},
-        "CHANNEL_LAYERS": {"default": layer},
-    }
+def environment(postgres: Postgres, redis: Redis | None) -> dict[str, str]:
+    """What tells a process of both; without a Redis, processes do not hear of each other."""
+    settings: dict[str, Any] = {"DATABASES": {"default": postgres.settings}}
+    if redis is not None:
+        settings["CHANNEL_LAYERS"] = {
+            "default": {
+                "BACKEND": "channels_redis.core.RedisChannelLayer",
+                "CONFIG": {"hosts": [redis.url]},
+            }
+        }
     return {VARIABLE: json.dumps(settings)}
 
 
@@ -45,6 +47,7 @@ def migrate(module: str, shared: Mapping[str, str]) -> None:
     """Make the tables of the project whose settings are in `module`."""
     subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--verbosity", "0", "--settings", module],
+        cwd=REPOSITORY,
         env={**os.environ, **shared},
         check=True,
         timeout=PATIENCE,

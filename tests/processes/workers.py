@@ -28,6 +28,8 @@ SERVERS: Final[Mapping[str, str]] = MappingProxyType(
         "uvicorn": "uvicorn --log-level warning --host {host} --port {port}",
     }
 )
+#: What no server has a reason to write.
+COMPLAINTS: Final = ("Traceback", "Warning", "never awaited", "never retrieved", "destroyed but")
 #: Seconds between two looks whether a server listens.
 PAUSE: Final = 0.05
 
@@ -39,7 +41,11 @@ class DidNotStart(Exception):
 def command(server: str, host: str, port: int, application: str) -> list[str]:
     """The command that serves `application`."""
     filled = SERVERS[server].format(host=host, port=port)
-    return [sys.executable, "-m", *filled.split(), application]
+    return [sys.executable, "-W", "default", "-m", *filled.split(), application]
+
+
+class Complained(Exception):
+    """A server ended by itself, or wrote what it has no reason to; the text is what it wrote."""
 
 
 class Worker:
@@ -90,6 +96,11 @@ class Worker:
             finally:
                 connection.close()
         raise DidNotStart(f"The server did not start:\n{self.log}")
+
+    def check(self) -> None:
+        """Raise Complained where the process has ended, or wrote what it has no reason to."""
+        if self.has_ended or any(word in self.log for word in COMPLAINTS):
+            raise Complained(f"A server {'ended' if self.has_ended else 'wrote'}:\n{self.log}")
 
     def kill(self) -> None:
         """End the process as `kill -9` does, without a chance to say anything."""
