@@ -186,7 +186,7 @@ class Client:
         """Open the stream of what concerns no call."""
         return await self._open("GET", place, self._headers, None).begun()
 
-    async def resume(self, place: Place, last_id: str) -> Stream:
+    def resume(self, place: Place, last_id: str) -> Stream:
         """Go on after the event `last_id`."""
         headers = {**self._headers, "last-event-id": last_id}
         return self._open("GET", place, headers, None)
