@@ -15,8 +15,11 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 INSTALLED_APPS = ["channels", "django_mcp"]
 ROOT_URLCONF = "tests.urls"
 DATABASES = shared.settings()["DATABASES"]
-CHANNEL_LAYERS = shared.settings().get("CHANNEL_LAYERS", {})
+CHANNEL_LAYERS = shared.settings()["CHANNEL_LAYERS"]
 USE_TZ = True
 
 # The suite does not log in: it has no scenario for a server that asks who is there.
-DJANGO_MCP = {"AUTHENTICATION": "django_mcp.authentication.anonymous"}
+DJANGO_MCP = {
+    "AUTHENTICATION": "django_mcp.authentication.anonymous",
+    "SESSIONS": shared.settings()["SESSIONS"],
+}

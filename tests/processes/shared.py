@@ -20,13 +20,19 @@ from .workers import REPOSITORY
 VARIABLE: Final = "MCP_SHARED"
 
 _ALONE: Final[Mapping[str, Any]] = {
-    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    "CHANNEL_LAYERS": {},
+    "SESSIONS": "memory",
 }
 
 
 def environment(postgres: Postgres, redis: Redis | None) -> dict[str, str]:
     """What tells a process of both; without a Redis, processes do not hear of each other."""
-    settings: dict[str, Any] = {"DATABASES": {"default": postgres.settings}}
+    settings: dict[str, Any] = {
+        "DATABASES": {"default": postgres.settings},
+        "CHANNEL_LAYERS": {},
+        "SESSIONS": "database",
+    }
     if redis is not None:
         settings["CHANNEL_LAYERS"] = {
             "default": {
@@ -38,7 +44,7 @@ def environment(postgres: Postgres, redis: Redis | None) -> dict[str, str]:
 
 
 def settings() -> Mapping[str, Any]:
-    """The settings of this process that come of it."""
+    """The settings of this process that come of it; SESSIONS is one of DJANGO_MCP."""
     given = os.environ.get(VARIABLE)
     return _ALONE if given is None else json.loads(given)
 

@@ -16,7 +16,11 @@ INSTALLED_APPS = [
 ]
 ROOT_URLCONF = "tests.urls"
 DATABASES = shared.settings()["DATABASES"]
-CHANNEL_LAYERS = shared.settings().get("CHANNEL_LAYERS", {})
+CHANNEL_LAYERS = shared.settings()["CHANNEL_LAYERS"]
 USE_TZ = True
 
-DJANGO_MCP = {"NAME": "processes", "AUTHENTICATION": "django_mcp.authentication.anonymous"}
+DJANGO_MCP = {
+    "NAME": "processes",
+    "AUTHENTICATION": "django_mcp.authentication.anonymous",
+    "SESSIONS": shared.settings()["SESSIONS"],
+}
