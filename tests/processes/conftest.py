@@ -37,28 +37,40 @@ def together(postgres: Postgres, redis: Redis) -> dict[str, str]:
     return found
 
 
+@pytest.fixture(params=list(SERVERS))
+def server(request: pytest.FixtureRequest) -> str:
+    """Every ASGI server, one after the other."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope="session")
-def start_for_all(tmp_path_factory: Any) -> Iterator[Start]:
-    """Starts pairs that live as long as the tests run; in the end, they must have been content."""
-    pairs: dict[tuple[str, str], Pair] = {}
+def pairs(together: dict[str, str], tmp_path_factory: Any) -> Iterator[Callable[[str], Pair]]:
+    """Starts a pair for each server, for all tests; in the end, they must be well."""
+    started: dict[str, Pair] = {}
     with ExitStack() as stack:
 
-        def start(server: str, environment: Mapping[str, str]) -> Pair:
-            key = (server, environment.get(shared.VARIABLE, ""))
-            if key not in pairs:
+        def pair(server: str) -> Pair:
+            if server not in started:
                 logs = tmp_path_factory.mktemp("workers")
-                pairs[key] = _start(stack, server, environment, logs)
-            return pairs[key]
+                started[server] = _start(stack, server, together, logs)
+            return started[server]
 
-        yield start
-        for pair in pairs.values():
-            pair.a.check()
-            pair.b.check()
+        yield pair
+        for found in started.values():
+            found.a.check()
+            found.b.check()
+
+
+@pytest.fixture
+def pair(server: str, pairs: Callable[[str], Pair]) -> Pair:
+    """Two processes that share everything, for a test that leaves them as they are."""
+    return pairs(server)
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a pair for one test, which may end them."""
+    """Starts a pair for one test, which may do to them what it likes."""
     with ExitStack() as stack:
 
         def start(server: str, environment: Mapping[str, str]) -> Pair:
@@ -70,16 +82,3 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def _start(stack: ExitStack, server: str, environment: Mapping[str, str], logs: Path) -> Pair:
     a, b = stack.enter_context(workers(2, server, APPLICATION, logs, environment))
     return Pair(a, b, environment)
-
-
-@pytest.fixture(params=list(SERVERS))
-def server(request: pytest.FixtureRequest) -> str:
-    """Every ASGI server, one after the other."""
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def pair(server: str, together: dict[str, str], start_for_all: Start) -> Pair:
-    """Two processes that share everything."""
-    return start_for_all(server, together)

@@ -51,8 +51,9 @@ def settings() -> Mapping[str, Any]:
 
 def migrate(module: str, shared: Mapping[str, str]) -> None:
     """Make the tables of the project whose settings are in `module`."""
+    command = ["migrate", "--verbosity", "0", "--skip-checks", "--settings", module]
     subprocess.run(
-        [sys.executable, "-m", "django", "migrate", "--verbosity", "0", "--settings", module],
+        [sys.executable, "-m", "django", *command],
         cwd=REPOSITORY,
         env={**os.environ, **shared},
         check=True,

@@ -11,11 +11,11 @@ from .strings import strings
 
 
 async def test_an_answer_cannot_be_passed_on_without_a_layer(
-    server: str, postgres: Postgres, start_for_all: Start
+    postgres: Postgres, start: Start
 ) -> None:
     environment = shared.environment(postgres, None)
     shared.migrate(SETTINGS, environment)
-    pair = start_for_all(server, environment)
+    pair = start("uvicorn", environment)
     async with client() as one, strings() as held:
         await one.initialize(pair.a)
         _, stream = one.start(pair.a, "puppet", port=held.port)
@@ -32,8 +32,8 @@ async def test_an_answer_cannot_be_passed_on_without_a_layer(
         assert await puppet.done() == "me"
 
 
-async def test_a_session_in_memory_is_unknown_elsewhere(server: str, start_for_all: Start) -> None:
-    pair = start_for_all(server, {})
+async def test_a_session_in_memory_is_unknown_elsewhere(start: Start) -> None:
+    pair = start("uvicorn", {})
     async with client() as one:
         await one.initialize(pair.a)
 
