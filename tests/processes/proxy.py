@@ -38,15 +38,15 @@ def proxy(ports: Sequence[int]) -> Iterator[int]:
         dealing = asyncio.start_server(Proxy(ports).serve, HOST, 0, limit=LONGEST_HEAD)
         server = run(dealing)
         yield server.sockets[0].getsockname()[1]
-        server.close()
-        run(_end_the_others())
+        run(_end(server))
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE)
         loop.close()
 
 
-async def _end_the_others() -> None:
+async def _end(server: asyncio.Server) -> None:
+    server.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
