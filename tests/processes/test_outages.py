@@ -53,9 +53,8 @@ def away(service: services.Service) -> Iterator[None]:
 
 
 def is_refused(response: httpx.Response) -> bool:
-    """True where a client is told that it may try again, and nothing else."""
-    error = response.json()["error"]
-    return response.status_code == 503 and "Traceback" not in error["message"]
+    """True where a client is told that what the server needs is away, and that it may try again."""
+    return response.status_code == 503 and response.json()["error"]["code"] == -32000
 
 
 async def test_what_was_kept_is_there_after_the_database_was_away(fragile: Fragile) -> None:
