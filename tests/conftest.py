@@ -8,8 +8,10 @@ with AnyIO's asynchronous fixtures.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from inspect import iscoroutinefunction
+from typing import NoReturn
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -35,7 +37,7 @@ def postgres() -> Iterator[services.Postgres]:
         with services.postgres() as running:
             yield running
     except services.Missing as reason:
-        pytest.skip(str(reason))
+        _do_without(reason)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +47,14 @@ def redis() -> Iterator[services.Redis]:
         with services.redis() as running:
             yield running
     except services.Missing as reason:
-        pytest.skip(str(reason))
+        _do_without(reason)
+
+
+def _do_without(service: services.Missing) -> NoReturn:
+    """Skip the test, or fail it where MCP_REQUIRE_SERVICES says that nothing may be missing."""
+    if os.environ.get("MCP_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{service}, and MCP_REQUIRE_SERVICES=1 asks for it.")
+    pytest.skip(str(service))
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

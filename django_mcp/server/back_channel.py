@@ -90,6 +90,7 @@ class BackChannel:
             futures = [waiting.enter_context(self._hub.question(key, id)) for id in ids]
             try:
                 async with asyncio.timeout(self._timeout):
+                    await self._hub.hears()
                     for id, (method, params) in zip(ids, requests, strict=True):
                         if not await self._mouth.request(id, method, params):
                             raise NoAnswer(f"The client has gone, and was not asked {method}.")

@@ -114,6 +114,7 @@ class Hub:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop: Callable[[], None] | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._hears = False
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -146,12 +147,22 @@ class Hub:
         if self._stop is not None:
             self._stop()
             self._stop = None
+            self._hears = False
 
     def _register(self, table: dict[K, V], key: K, value: V) -> None:
         """Note what a message may be meant for, which others have to be heard for from now on."""
         if self._stop is None:
             self._stop = self.broker.subscribe(self._hear)
         table[key] = value
+
+    async def hears(self) -> None:
+        """Return once what other processes say is heard here, or after a few seconds.
+
+        To be awaited before a client is told of something that it may go on with elsewhere.
+        """
+        if not self._hears and self.broker.reaches_others:
+            await self.broker.settle()
+            self._hears = True
 
     @contextmanager
     def _registered(self, table: dict[K, V], key: K, value: V) -> Iterator[None]:

@@ -87,6 +87,8 @@ async def tell(
     exchange = Exchange(server, _LISTENING, from_session(session), caller, Nowhere())
     subscription.open(server.broker)
     try:
+        # From its beginning, whoever reads the stream counts on hearing of everything.
+        await server.hub.hears()
         if begin is not None:
             await begin()
         while listener.is_open:

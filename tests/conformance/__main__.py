@@ -1,70 +1,74 @@
 """Serve the fixture and run the official suite against it: `python -m tests.conformance`.
 
-Prints a line for each scenario and `N passed, M failed`. A warning fails its scenario: the suite
-warns where a server does not do what it SHOULD. The exit status is 0 where everything passed.
+Prints a line for each scenario and `N passed, M failed` for each revision. A warning fails its
+scenario: the suite warns where a server does not do what it SHOULD. The exit status is 0 where
+everything passed.
 
-Installs the suite with npm where it is not there yet; see `suite`. Of its own processes it ends the
-one it started for the server, and none else.
+`--spec` takes several revisions, or "all". `--processes 2` serves the fixture with two processes
+that share a PostgreSQL and a Redis, behind a proxy that deals the requests out one by one.
+
+Installs the suite with npm where it is not there yet; see `suite`. What was started for the run
+ends with it, by its id.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from .server import COMMANDS
+from tests.processes import shared
+from tests.processes.proxy import proxy
+from tests.processes.workers import SERVERS, Complained, DidNotStart, workers
+from tests.services import HOST, Missing, postgres, redis
+
+from .server import APPLICATION
 from .suite import Scenario, Suite, SuiteError, home, read_result
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-HOST = "127.0.0.1"
-#: Seconds the server may take to listen, and to end.
-PATIENCE = 30
-LATEST = "2026-07-28"
+SPECS = ("2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
+SETTINGS = "tests.conformance.settings"
 
 
 def main() -> int:
     """Install, serve, run, report; return the exit status."""
     options = arguments()
+    specs = SPECS if "all" in options.spec else options.spec
     results = Path(tempfile.mkdtemp(prefix="conformance-"))
+    suite = Suite(home())
     try:
-        scenarios = run(options, results)
-    except SuiteError as error:
+        suite.install()
+        with serving(options, results) as url:
+            passed = [run(suite, url, spec, options.scenario, results / spec) for spec in specs]
+    except (SuiteError, DidNotStart, Complained, Missing) as error:
         print(error, file=sys.stderr)
         return 2
     finally:
-        if not options.keep:
+        if options.keep:
+            print(f"results: {results}")
+        else:
             shutil.rmtree(results)
-    failed = sum(not scenario.passed for scenario in scenarios)
-    if options.keep:
-        print(f"results: {results}")
-    print(f"{len(scenarios) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return 0 if all(passed) else 1
 
 
-def run(options: argparse.Namespace, results: Path) -> list[Scenario]:
-    """Run what was asked for and print each scenario's line."""
-    suite = Suite(home())
-    suite.install()
-    listed = suite.scenarios(options.spec)
-    unknown = set(options.scenario) - set(listed)
+def run(suite: Suite, url: str, spec: str, chosen: list[str], results: Path) -> bool:
+    """Run the scenarios of one revision, print a line for each; True where all of them passed."""
+    results.mkdir()
+    listed = suite.scenarios(spec)
+    unknown = set(chosen) - set(listed)
     if unknown:
-        raise SuiteError(f"{options.spec} has no scenario {', '.join(sorted(unknown))}.")
-    names = [name for name in listed if name in options.scenario] or listed
-    with serving(options.server, results / "server.log") as url:
-        suite.run(url, options.spec, names if options.scenario else None, results)
+        raise SuiteError(f"{spec} has no scenario {', '.join(sorted(unknown))}.")
+    names = [name for name in listed if name in chosen] or listed
+    suite.run(url, spec, names if chosen else None, results)
     scenarios = [read_result(name, results) for name in names]
     for scenario in scenarios:
         report(scenario)
-    return scenarios
+    failed = sum(not scenario.passed for scenario in scenarios)
+    print(f"{spec}: {len(scenarios) - failed} passed, {failed} failed", flush=True)
+    return failed == 0
 
 
 def report(scenario: Scenario) -> None:
@@ -77,52 +81,26 @@ def report(scenario: Scenario) -> None:
 
 
 @contextmanager
-def serving(server: str, log: Path) -> Iterator[str]:
-    """The URL of the fixture, served by a process that ends with the block."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.conformance.server"]
-    command += ["--host", HOST, "--port", str(port), "--server", server]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+def serving(options: argparse.Namespace, logs: Path) -> Iterator[str]:
+    """The URL of the fixture, served by processes that end with the block.
+
+    Raises Complained where one of them ended before, Missing where something is not installed.
+    """
+    with ExitStack() as stack:
+        together: dict[str, str] = {}
+        if options.processes > 1:
+            together = shared.environment(
+                stack.enter_context(postgres()), stack.enter_context(redis())
+            )
+            shared.migrate(SETTINGS, together)
+        started = stack.enter_context(
+            workers(options.processes, options.server, APPLICATION, logs, together)
         )
-    try:
-        wait_until_listening(process, port, log)
+        ports = [worker.port for worker in started]
+        port = ports[0] if len(ports) == 1 else stack.enter_context(proxy(ports))
         yield f"http://{HOST}:{port}/mcp"
-        if process.poll() is not None:
-            raise SuiteError(f"The server ended by itself:\n{log.read_text()}")
-    finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Return once the server answers anything at all; raises SuiteError if it never does."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise SuiteError(f"The server did not start:\n{log.read_text()}")
-        connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
-        try:
-            connection.request("GET", "/mcp")
-            connection.getresponse().read()
-        except ConnectionError:
-            time.sleep(0.1)
-        else:
-            return
-        finally:
-            connection.close()
-    raise SuiteError(f"The server did not listen within {PATIENCE} seconds:\n{log.read_text()}")
+        for worker in started:
+            worker.check()
 
 
 def arguments() -> argparse.Namespace:
@@ -130,15 +108,24 @@ def arguments() -> argparse.Namespace:
         prog="python -m tests.conformance",
         description="Run the official conformance suite against the fixture server.",
     )
-    parser.add_argument("--spec", default=LATEST, help="revision to test (default: %(default)s)")
     parser.add_argument(
-        "--server", choices=COMMANDS, default="daphne", help="what serves it (default: %(default)s)"
+        "--spec",
+        nargs="+",
+        choices=[*SPECS, "all"],
+        default=[SPECS[-1]],
+        help="revisions to test (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--server", choices=SERVERS, default="daphne", help="what serves it (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=1, help="how many serve it (default: %(default)s)"
     )
     parser.add_argument(
         "--scenario", action="append", default=[], help="only this one; may be repeated"
     )
     parser.add_argument(
-        "--keep", action="store_true", help="keep the suite's results and the server's log"
+        "--keep", action="store_true", help="keep the suite's results and the servers' logs"
     )
     return parser.parse_args()
 

@@ -10,6 +10,8 @@ from .fixture import server
 
 #: Seconds between two notifications of one call, as the suite's own fixture has them.
 PAUSE = 0.05
+#: Seconds after which a client may come back for the rest of a stream that was closed.
+RETRY = 0.5
 
 
 @server.tool("test_tool_with_progress")
@@ -55,7 +57,8 @@ async def trigger_prompt_change(ctx: Context) -> str:
 
 
 @server.tool("test_reconnection")
-async def reconnection() -> str:
-    """Answer late enough for the stream to be gone by then (SEP-1699)."""
+async def reconnection(ctx: Context) -> str:
+    """Let go of the connection, and answer once it is gone (SEP-1699)."""
+    await ctx.close_stream(RETRY)
     await asyncio.sleep(3 * PAUSE)
     return "Reconnection test completed."

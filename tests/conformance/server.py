@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
+
+from tests.processes.workers import SERVERS, command
 
 APPLICATION = "tests.conformance.asgi:application"
-
-#: How each ASGI server is told where to listen.
-COMMANDS = {
-    "daphne": ["daphne", "--verbosity", "1", "--bind", "{host}", "--port", "{port}"],
-    "uvicorn": ["uvicorn", "--log-level", "warning", "--host", "{host}", "--port", "{port}"],
-}
 
 
 def main() -> None:
     """Go on as the ASGI server, in the same process, serving http://host:port/mcp."""
     options = arguments()
-    filled = [each.format(**vars(options)) for each in COMMANDS[options.server]]
-    os.execv(sys.executable, [sys.executable, "-m", *filled, APPLICATION])
+    become = command(options.server, options.host, options.port, APPLICATION)
+    os.execv(become[0], become)
 
 
 def arguments() -> argparse.Namespace:
@@ -31,7 +26,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument("--server", choices=COMMANDS, default="daphne", help="default: %(default)s")
+    parser.add_argument("--server", choices=SERVERS, default="daphne", help="default: %(default)s")
     return parser.parse_args()
 
 

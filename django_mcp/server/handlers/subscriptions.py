@@ -49,6 +49,8 @@ async def listen(exchange: Exchange, params: SubscriptionsListenRequestParams) -
     try:
         wanted = await _honoured(exchange, params.notifications)
         subscription.open(server.broker, wanted)
+        # What is acknowledged is heard, from whichever process it comes.
+        await server.broker.settle()
         await _acknowledge(exchange, wanted, mark)
         await _forward(exchange, subscription, mark)
     finally:
