@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from typing import Any
 
+from .conftest import structured
 from .servers import Site
 
 MANY = 50
@@ -16,7 +17,8 @@ async def test_fifty_calls_at_once_are_told_apart(site: Site, mode: str) -> None
         calls = [client.call_tool("add", {"a": number, "b": 1}) for number in range(MANY)]
         results = await asyncio.gather(*calls)
 
-    assert [result.structured_content for result in results] == list(range(1, MANY + 1))
+    expected = [structured(mode, number) for number in range(1, MANY + 1)]
+    assert [result.structured_content for result in results] == expected
 
 
 async def test_fifty_calls_of_sync_functions_are_told_apart(site: Site) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import mcp_types as types
 import pytest
 
+from .conftest import structured
 from .servers import Site
 
 
@@ -33,7 +34,7 @@ async def test_progress_arrives_before_the_result(site: Site, mode: str, heard: 
     async with site.client(mode=mode) as client:
         result = await client.call_tool("count", {"to": 3}, progress_callback=heard.on_progress)
 
-    assert result.structured_content == 3
+    assert result.structured_content == structured(mode, 3)
     steps = [(step, 3, f"step {step} ☺") for step in (1, 2, 3)]
     assert heard.progress == (steps if site.streams else [])
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
+from .conftest import MODERN
 from .servers import Site
+
+Connect: TypeAlias = Callable[..., Client]
 
 
 class Person:
@@ -41,7 +45,9 @@ async def roots(context: Any) -> types.ListRootsResult:
 async def call(client: Client, name: str, **arguments: Any) -> Any:
     result = await client.call_tool(name, arguments)
     assert not result.is_error, result.content
-    return result.structured_content
+    if client.protocol_version == MODERN:
+        return result.structured_content
+    return result.structured_content.get("result", result.structured_content)
 
 
 READER: dict[str, Any] = {
@@ -54,9 +60,9 @@ READER: dict[str, Any] = {
 }
 
 
-async def test_a_form_is_filled_in(site: Site, mode: str) -> None:
+async def test_a_form_is_filled_in(connect: Connect) -> None:
     person = Person(READER)
-    async with site.client(mode=mode, elicitation_callback=person.answer) as client:
+    async with connect(elicitation_callback=person.answer) as client:
         result = await call(client, "register")
 
     assert result == {"action": "accept", "data": READER}
@@ -99,24 +105,24 @@ async def test_a_person_agrees_or_not(site: Site, answer: Any, agreed: bool) -> 
     assert [question.message for question in person.asked] == ["Really?"]
 
 
-async def test_a_person_is_sent_to_a_url(site: Site, mode: str) -> None:
+async def test_a_person_is_sent_to_a_url(connect: Connect) -> None:
     person = Person("accept")
-    async with site.client(mode=mode, elicitation_callback=person.answer) as client:
+    async with connect(elicitation_callback=person.answer) as client:
         assert await call(client, "pay", amount=7) == "accept"
 
     (question,) = person.asked
     assert (question.mode, question.url) == ("url", "https://pay.example.com/?amount=7")
 
 
-async def test_the_model_is_asked(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, sampling_callback=model) as client:
+async def test_the_model_is_asked(connect: Connect) -> None:
+    async with connect(sampling_callback=model) as client:
         said = await call(client, "summarize", text="☕")
 
     assert said == "Be brief 20 0.5: Sum up: ☕"
 
 
-async def test_the_roots_are_asked_for(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, list_roots_callback=roots) as client:
+async def test_the_roots_are_asked_for(connect: Connect) -> None:
+    async with connect(list_roots_callback=roots) as client:
         assert await call(client, "look_around") == ["file:///home/%E2%98%95 ☕"]
 
 
@@ -138,8 +144,8 @@ class Five(Person):
         return types.ElicitResult(action="accept", content=content)
 
 
-async def test_everything_is_asked_at_once(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, **able(Five())) as client:
+async def test_everything_is_asked_at_once(connect: Connect) -> None:
+    async with connect(**able(Five())) as client:
         assert await call(client, "ask_everything") == {
             "form": 5,
             "url": "accept",
@@ -156,9 +162,9 @@ async def test_two_tasks_of_a_call_ask_at_once(site: Site) -> None:
     assert sorted(question.message for question in person.asked) == ["Number a?", "Number b?"]
 
 
-async def test_one_question_follows_another(site: Site, mode: str) -> None:
+async def test_one_question_follows_another(connect: Connect) -> None:
     person = Five()
-    async with site.client(mode=mode, **able(person)) as client:
+    async with connect(**able(person)) as client:
         assert await call(client, "interview", rounds=4) == [5, 5, 5, 5]
 
     assert [question.message for question in person.asked] == [
@@ -169,8 +175,8 @@ async def test_one_question_follows_another(site: Site, mode: str) -> None:
     ]
 
 
-async def test_a_prompt_asks(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, elicitation_callback=name_zoe) as client:
+async def test_a_prompt_asks(connect: Connect) -> None:
+    async with connect(elicitation_callback=name_zoe) as client:
         result = await client.get_prompt("personal")
 
     assert [message.content.text for message in result.messages] == ["Write to Zoë."]
@@ -181,8 +187,8 @@ async def name_zoe(context: Any, params: types.ElicitRequestParams) -> types.Eli
     return types.ElicitResult(action="accept", content=content)
 
 
-async def test_a_resource_asks(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, elicitation_callback=Person({}).answer) as client:
+async def test_a_resource_asks(connect: Connect) -> None:
+    async with connect(elicitation_callback=Person({}).answer) as client:
         result = await client.read_resource("memo://private")
 
     assert [content.text for content in result.contents] == ["here it is"]

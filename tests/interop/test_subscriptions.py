@@ -30,9 +30,11 @@ async def names(client: Client) -> set[str]:
     return {tool.name for tool in (await client.list_tools()).tools}
 
 
-async def test_a_changed_list_is_told_and_fetched(streaming: Site, mode: str, name: str) -> None:
+async def test_a_changed_list_is_told_and_fetched(
+    streaming: Site, stateless: str, name: str
+) -> None:
     async with (
-        streaming.client(PATH, mode=mode) as listener,
+        streaming.client(PATH, mode=stateless) as listener,
         streaming.client(PATH) as changer,
         listener.listen(tools_list_changed=True) as subscription,
     ):
@@ -62,9 +64,9 @@ async def test_every_list_is_told_of(streaming: Site, name: str) -> None:
 
 
 @pytest.mark.parametrize("uri", ["memo://a", "memo://☕", "memo://things/7"])
-async def test_an_updated_resource_is_told_of(streaming: Site, mode: str, uri: str) -> None:
+async def test_an_updated_resource_is_told_of(streaming: Site, stateless: str, uri: str) -> None:
     async with (
-        streaming.client(PATH, mode=mode) as listener,
+        streaming.client(PATH, mode=stateless) as listener,
         streaming.client(PATH) as changer,
         listener.listen(resource_subscriptions=[uri]) as subscription,
     ):
