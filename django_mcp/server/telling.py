@@ -86,6 +86,7 @@ async def tell(
     listener.on_refresh = subscription.refresh
     exchange = Exchange(server, _LISTENING, from_session(session), caller, Nowhere())
     subscription.open(server.broker)
+    subscription.refresh()  # The session may have changed since it was found.
     try:
         if begin is not None:
             await begin()
