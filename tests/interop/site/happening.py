@@ -90,6 +90,27 @@ async def hang(ctx: Context, key: str, say_something: bool = False) -> str:
 
 
 @tool
+async def later(ctx: Context, key: str, talks: bool = True, hangs_up: bool = False) -> str:
+    """Answer once there is the sign `<key> go`, and leave the signs `<key> begun` and `ended`."""
+    if talks:
+        await ctx.report_progress(1)
+    if hangs_up:
+        await ctx.close_stream(0.01)
+    signs.put(f"{key} begun")
+    await signs.wait(f"{key} go")
+    if talks:
+        await ctx.report_progress(2)
+    signs.put(f"{key} ended", "finished")
+    return "now"
+
+
+@tool
+async def give_sign(key: str) -> None:
+    """Leave a sign."""
+    signs.put(key)
+
+
+@tool
 async def rendezvous(key: str, mine: str, yours: str) -> str:
     """Leave a sign and wait for another call's: neither ends unless both run at a time."""
     signs.put(f"{key} {mine}")
