@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import mcp_types as types
 import pytest
 from mcp import Client, MCPError
+from mcp.shared.exceptions import UrlElicitationRequiredError
 
-from .conftest import MODERN
-from .servers import Site
+from .conftest import LEGACY, MODERN
+from .servers import Servers, Site, Wire
+from .site.asking import PAYMENT
 
 Connect: TypeAlias = Callable[..., Client]
 
@@ -225,3 +228,72 @@ async def test_answers_are_of_no_use_for_another_call(site: Site) -> None:
 
     assert caught.value.code == types.INVALID_PARAMS
     assert caught.value.data == {"reason": "invalid_request_state"}
+
+
+# What only a session has
+
+
+async def test_a_call_is_refused_until_the_user_has_been_elsewhere(stateful: Site) -> None:
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    wire = Wire()
+    person = Person("accept")
+    options: dict[str, Any] = {"message_handler": told.put, "elicitation_callback": person.answer}
+    async with (
+        stateful.client(mode=LEGACY, wire=wire, **options) as client,
+        stateful.client() as place,
+    ):
+        await wire.until_opened()
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("pay_first")
+        await place.call_tool("paid")
+        done = await told.get()
+
+    (required,) = UrlElicitationRequiredError.from_error(caught.value.error).elicitations
+    assert (required.mode, required.message, required.url) == ("url", "Pay first, please", PAYMENT)
+    assert done.method == "notifications/elicitation/complete"
+    assert done.params.elicitation_id == required.elicitation_id
+    assert person.asked == []
+
+
+async def test_a_client_that_answers_with_an_error_is_quoted(stateful: Site) -> None:
+    async def answer(context: Any, params: Any) -> types.ErrorData:
+        return types.ErrorData(code=types.INVALID_REQUEST, message="Not today")
+
+    async with stateful.client(mode=LEGACY, elicitation_callback=answer) as client:
+        result = await client.call_tool("register")
+
+    assert result.is_error
+    assert result.content[0].text.endswith("with an error: Not today")
+
+
+async def test_a_client_that_cancels_is_asked_no_longer(stateful: Site) -> None:
+    asked, let_go = asyncio.Event(), asyncio.Event()
+
+    async def answer(context: Any, params: Any) -> types.ElicitResult:
+        asked.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            let_go.set()
+        raise AssertionError
+
+    async with stateful.client(mode=LEGACY, elicitation_callback=answer) as client:
+        call = asyncio.ensure_future(client.call_tool("agree", {"what": "Really?"}))
+        await asked.wait()
+        call.cancel()
+        await let_go.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert (await client.call_tool("add", {"a": 1, "b": 1})).structured_content == {"result": 2}
+
+
+async def test_a_session_without_streams_is_asked_nothing(servers: Servers) -> None:
+    person = Person(READER)
+    wsgi = servers.get("wsgi")
+    async with wsgi.client(mode=LEGACY, elicitation_callback=person.answer) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("register")
+
+    assert caught.value.code == -32021
+    assert caught.value.message.startswith("The client cannot be asked over this connection")
+    assert person.asked == []
