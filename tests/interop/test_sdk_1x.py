@@ -42,10 +42,10 @@ def seen(request: pytest.FixtureRequest, servers: Servers, sdk_1x: Path) -> Any:
     return drive(sdk_1x, servers.get(request.param).url("").rstrip("/"))
 
 
-def drive(python: Path, base: str) -> Any:
-    """Run the driver against the endpoints below the URL `base`."""
+def drive(python: Path, base: str, transport: str = "mcp", *steps: str) -> Any:
+    """Run the driver against the endpoints below the URL `base`; without `steps`, all of them."""
     ran = subprocess.run(
-        [str(python), str(DRIVER), base],
+        [str(python), str(DRIVER), base, transport, *steps],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

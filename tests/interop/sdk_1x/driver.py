@@ -1,8 +1,8 @@
 """Drives a server with the official SDK 1.x, in an environment where that is installed.
 
-`python driver.py BASE` talks to the test project's endpoints below the URL BASE, step by step, and
-prints what every step saw as one JSON object. Imports nothing of this repository: what ought to be
-seen is known by `test_sdk_1x`.
+`python driver.py BASE TRANSPORT [STEP…]` talks to the test project's endpoints below the URL BASE,
+step by step, and prints what every step saw as one JSON object. Imports nothing of this repository:
+what ought to be seen is known by `test_sdk_1x`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ import anyio
 import httpx
 import mcp.types as types
 from mcp import ClientSession, McpError
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
 from mcp.shared.message import ClientMessageMetadata
 from pydantic import AnyUrl
@@ -81,13 +83,37 @@ class Peer:
         return dump(await self.session.call_tool(tool, arguments, progress_callback=note))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """Where the endpoints are, and over which transport: "mcp" (streamable HTTP) or "sse"."""
+
+    base: str
+    transport: str
+
+    def url(self, prefix: str = "") -> str:
+        return f"{self.base}/{prefix}{self.transport}"
+
+    @asynccontextmanager
+    async def open(self, url: str, peer: Peer) -> AsyncIterator[tuple[Any, ...]]:
+        """The streams of the transport; what is read, what is written, and more."""
+        if self.transport == "sse":
+            peer.listens.set()  # its one stream carries everything
+            async with sse_client(url, timeout=ANSWERED) as streams:
+                yield streams
+        else:
+            async with streamablehttp_client(
+                url, timeout=ANSWERED, httpx_client_factory=peer.http
+            ) as streams:
+                yield streams
+
+
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Peer]:
+async def connected(way: Way, prefix: str = "") -> AsyncIterator[Peer]:
     """A client that has initialized, and listens."""
     peer = Peer()
     timeout = timedelta(seconds=ANSWERED)
     async with (
-        streamablehttp_client(url, timeout=ANSWERED, httpx_client_factory=peer.http) as streams,
+        way.open(way.url(prefix), peer) as streams,
         ClientSession(
             streams[0],
             streams[1],
@@ -100,7 +126,7 @@ async def connected(url: str) -> AsyncIterator[Peer]:
             client_info=types.Implementation(name="sdk-1", version="1"),
         ) as peer.session,
     ):
-        peer.id = streams[2]
+        peer.id = streams[2] if len(streams) > 2 else lambda: None
         peer.initialized = await peer.session.initialize()
         await peer.listens.wait()
         yield peer
@@ -121,20 +147,20 @@ async def failure(awaitable: Awaitable[Any]) -> Any:
 # ------------------------------------------------------------------------------------------- steps
 
 
-async def initialize(base: str) -> Any:
-    async with connected(f"{base}/mcp") as peer:
+async def initialize(way: Way) -> Any:
+    async with connected(way) as peer:
         return dump(peer.initialized)
 
 
-async def ping(base: str) -> Any:
-    async with connected(f"{base}/mcp") as peer:
+async def ping(way: Way) -> Any:
+    async with connected(way) as peer:
         return [dump(await peer.session.send_ping()), await peer.call("is_there")]
 
 
-async def lists(base: str) -> Any:
+async def lists(way: Way) -> Any:
     """Every list of the server with more than a page of everything."""
     found: dict[str, list[str]] = {}
-    async with connected(f"{base}/other/mcp") as peer:
+    async with connected(way, "other/") as peer:
         for kind, method, name in [
             ("tools", peer.session.list_tools, "name"),
             ("resources", peer.session.list_resources, "uri"),
@@ -151,8 +177,8 @@ async def lists(base: str) -> Any:
     return found
 
 
-async def tools(base: str) -> Any:
-    async with connected(f"{base}/mcp") as peer:
+async def tools(way: Way) -> Any:
+    async with connected(way) as peer:
         listed = {tool.name: dump(tool) for tool in (await peer.session.list_tools()).tools}
         return {
             "add": listed["add"],
@@ -167,20 +193,20 @@ async def tools(base: str) -> Any:
         }
 
 
-async def progress(base: str) -> Any:
+async def progress(way: Way) -> Any:
     heard: list[Any] = []
 
     async def note(step: float, total: float | None, message: str | None) -> None:
         heard.append([step, total, message])
 
-    async with connected(f"{base}/mcp") as peer:
+    async with connected(way) as peer:
         await peer.call("count", note, to=3)
     return heard
 
 
-async def log(base: str) -> Any:
+async def log(way: Way) -> Any:
     found = []
-    async with connected(f"{base}/mcp") as peer:
+    async with connected(way) as peer:
         await peer.call("talk")
         found.append(list(peer.lines))
         for level in ("error", "debug"):
@@ -191,8 +217,8 @@ async def log(base: str) -> Any:
     return found
 
 
-async def questions(base: str) -> Any:
-    async with connected(f"{base}/mcp") as peer:
+async def questions(way: Way) -> Any:
+    async with connected(way) as peer:
         found = {
             "form": await peer.call("register"),
             "thread": await peer.call("register_in_a_thread"),
@@ -207,15 +233,15 @@ async def questions(base: str) -> Any:
     return {"found": found, "asked": asked, "everything": everything}
 
 
-async def required(base: str) -> Any:
-    async with connected(f"{base}/mcp") as peer, connected(f"{base}/mcp") as place:
+async def required(way: Way) -> Any:
+    async with connected(way) as peer, connected(way) as place:
         error = await failure(peer.call("pay_first"))
         await place.call("paid")
         return [error, await peer.news.receive()]
 
 
-async def resources(base: str) -> Any:
-    async with connected(f"{base}/mcp") as peer:
+async def resources(way: Way) -> Any:
+    async with connected(way) as peer:
         read = peer.session.read_resource
         return {
             "text": dump(await read(AnyUrl("memo://text"))),
@@ -225,12 +251,12 @@ async def resources(base: str) -> Any:
         }
 
 
-async def changes(base: str) -> Any:
+async def changes(way: Way) -> Any:
     found: list[Any] = []
     name = f"new-{uuid.uuid4().hex}"
     async with (
-        connected(f"{base}/changing/mcp") as peer,
-        connected(f"{base}/changing/mcp") as other,
+        connected(way, "changing/") as peer,
+        connected(way, "changing/") as other,
     ):
         await peer.session.subscribe_resource(AnyUrl("memo://a"))
         await other.call("touch", uri="memo://a")
@@ -246,12 +272,12 @@ async def changes(base: str) -> Any:
     return found
 
 
-async def prompts(base: str) -> Any:
+async def prompts(way: Way) -> Any:
     reference = types.PromptReference(type="ref/prompt", name="shelve")
     template = types.ResourceTemplateReference(
         type="ref/resource", uri="memo://notes/{year}/{+path}"
     )
-    async with connected(f"{base}/mcp") as peer:
+    async with connected(way) as peer:
         session = peer.session
         listed = {prompt.name: dump(prompt) for prompt in (await session.list_prompts()).prompts}
         arguments = {"with_whom": "Zoë", "minutes": "5"}
@@ -268,11 +294,11 @@ async def prompts(base: str) -> Any:
         }
 
 
-async def cancellation(base: str) -> Any:
+async def cancellation(way: Way) -> Any:
     found: list[Any] = []
     numbers: list[int] = []
     key = uuid.uuid4().hex
-    async with connected(f"{base}/mcp") as peer, anyio.create_task_group() as tasks:
+    async with connected(way) as peer, anyio.create_task_group() as tasks:
 
         async def hang() -> None:
             numbers.append(peer.session._request_id)  # nothing public tells
@@ -288,7 +314,7 @@ async def cancellation(base: str) -> Any:
     return {"answer": found, "ended": json.loads(ended["content"][0]["text"])["outcome"]}
 
 
-async def polling(base: str) -> Any:
+async def polling(way: Way) -> Any:
     """A call closes its connection, and the client comes back for the rest."""
     heard: list[float] = []
     key = uuid.uuid4().hex
@@ -297,7 +323,7 @@ async def polling(base: str) -> Any:
     async def note(step: float, total: float | None, message: str | None) -> None:
         heard.append(step)
 
-    async with connected(f"{base}/mcp") as peer, anyio.create_task_group() as tasks:
+    async with connected(way) as peer, anyio.create_task_group() as tasks:
 
         async def call() -> None:
             result.append(await peer.call("later", note, key=key, hangs_up=True))
@@ -308,7 +334,7 @@ async def polling(base: str) -> Any:
     return [heard, result]
 
 
-async def resumption(base: str) -> Any:
+async def resumption(way: Way) -> Any:
     """A client goes away in the middle of a call; another connection gets the rest."""
     tokens: list[str] = []
     key = uuid.uuid4().hex
@@ -322,9 +348,9 @@ async def resumption(base: str) -> Any:
         )
     )
     left = anyio.Event()
-    async with connected(f"{base}/mcp") as other:
+    async with connected(way) as other:
         async with (
-            streamablehttp_client(f"{base}/mcp", terminate_on_close=False) as (read, write, get_id),
+            streamablehttp_client(way.url(), terminate_on_close=False) as (read, write, get_id),
             ClientSession(read, write) as session,
         ):
             await session.initialize()
@@ -352,7 +378,7 @@ async def resumption(base: str) -> Any:
 
     headers = {"mcp-session-id": id_ or "", "mcp-protocol-version": version}
     async with (
-        streamablehttp_client(f"{base}/mcp", headers=headers) as (read, write, _),
+        streamablehttp_client(way.url(), headers=headers) as (read, write, _),
         ClientSession(read, write, message_handler=hear) as session,
     ):
         metadata = ClientMessageMetadata(resumption_token=tokens[-1])
@@ -360,22 +386,22 @@ async def resumption(base: str) -> Any:
     return [heard, dump(result)]
 
 
-async def termination(base: str) -> Any:
-    async with connected(f"{base}/mcp") as peer:
+async def termination(way: Way) -> Any:
+    async with connected(way) as peer:
         used = peer.id() or ""
     message = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     async with httpx.AsyncClient() as http:
         headers = {**ACCEPT, "mcp-session-id": used}
-        gone = await http.post(f"{base}/mcp", json=message, headers=headers)
-    async with connected(f"{base}/mcp") as peer:
+        gone = await http.post(way.url(), json=message, headers=headers)
+    async with connected(way) as peer:
         async with httpx.AsyncClient() as http:
             headers = {"mcp-session-id": peer.id() or ""}
-            ended = await http.delete(f"{base}/mcp", headers=headers)
+            ended = await http.delete(way.url(), headers=headers)
         error = await failure(peer.session.send_ping())
     return [gone.status_code, ended.status_code, error]
 
 
-STEPS: dict[str, Callable[[str], Awaitable[Any]]] = {
+STEPS: dict[str, Callable[[Way], Awaitable[Any]]] = {
     step.__name__: step
     for step in (
         initialize,
@@ -397,13 +423,14 @@ STEPS: dict[str, Callable[[str], Awaitable[Any]]] = {
 }
 
 
-async def main(base: str, names: list[str]) -> None:
+async def main(base: str, transport: str, *names: str) -> None:
     found = {}
+    way = Way(base=base, transport=transport)
     with anyio.fail_after(PATIENCE):
         for name in names or STEPS:
-            found[name] = await STEPS[name](base)
+            found[name] = await STEPS[name](way)
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    anyio.run(main, sys.argv[1], sys.argv[2:])
+    anyio.run(main, *sys.argv[1:])
