@@ -121,7 +121,8 @@ def http_client(wire: Wire | None = None) -> httpx2.AsyncClient:
 
 
 @asynccontextmanager
-async def _transport(url: str, wire: Wire | None) -> AsyncIterator[Any]:
+async def transport(url: str, wire: Wire | None = None) -> AsyncIterator[Any]:
+    """The transport of the official client."""
     async with (
         http_client(wire) as http,
         streamable_http_client(url, http_client=http) as streams,
@@ -185,7 +186,7 @@ class Site:
     ) -> Client:
         """The official client, not yet connected; `port` is that of a relay before the server."""
         options.setdefault("read_timeout_seconds", ANSWERED)
-        return Client(_transport(self.url(path, port), wire), **options)
+        return Client(transport(self.url(path, port), wire), **options)
 
     def wait_until_it_listens(self) -> None:
         """Return once the server answers anything at all; raises DidNotStart if it never does."""

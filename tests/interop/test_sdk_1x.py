@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import subprocess
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -190,9 +191,9 @@ def test_it_answers_every_kind_of_question(seen: Any) -> None:
         "likes": [],
     }
     everything = {"form": 5, "url": "accept", "model": "m-1", "roots": ["file:///home/zoe"]}
-    url = seen["questions"]["asked"][2]
-    assert url.pop("elicitationId")
-    assert seen["questions"] == {
+    questions = deepcopy(seen["questions"])
+    assert questions["asked"][2].pop("elicitationId")
+    assert questions == {
         "found": {
             "form": said({"action": "accept", "data": reader}),
             "thread": said("Zoë"),
@@ -241,7 +242,7 @@ def test_it_answers_every_kind_of_question(seen: Any) -> None:
 
 
 def test_it_is_told_that_its_user_has_been_elsewhere(seen: Any) -> None:
-    error, told = seen["required"]
+    error, told = deepcopy(seen["required"])
     (elicitation,) = error["data"]["elicitations"]
     id = elicitation.pop("elicitationId")
     assert error == {
