@@ -348,3 +348,37 @@ def test_another_connection_resumes_a_call(seen: Any) -> None:
 def test_a_session_ends_by_its_client_or_otherwise(seen: Any) -> None:
     # The last is the client's own word for a 404.
     assert seen["termination"] == [404, 200, {"code": 32600, "message": "Session terminated"}]
+
+
+# The transport of 2024-11-05
+
+#: The steps that are about neither streamable HTTP alone nor a server that has no URL for this.
+OF_EVERY_TRANSPORT = (
+    "initialize",
+    "ping",
+    "tools",
+    "progress",
+    "log",
+    "questions",
+    "required",
+    "resources",
+    "changes",
+    "prompts",
+)
+
+
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+def test_it_sees_the_same_over_http_sse(servers: Servers, sdk_1x: Path, kind: str) -> None:
+    base = servers.get(kind).url("").rstrip("/")
+    over_sse = drive(sdk_1x, base, "sse", *OF_EVERY_TRANSPORT)
+
+    assert comparable(over_sse) == comparable(drive(sdk_1x, base, "mcp", *OF_EVERY_TRANSPORT))
+
+
+def comparable(seen: Any) -> Any:
+    """What was seen without the ids that no two sessions share."""
+    if isinstance(seen, list):
+        return [comparable(item) for item in seen]
+    if isinstance(seen, dict):
+        return {key: comparable(value) for key, value in seen.items() if key != "elicitationId"}
+    return seen

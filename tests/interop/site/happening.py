@@ -56,7 +56,7 @@ class SharedSigns:
             draft.rename(path)
 
     async def wait(self, key: str) -> Any:
-        while not self._path(key).exists():
+        while not self._path(key).exists():  # noqa: ASYNC110 - no event tells of another process
             await asyncio.sleep(LOOK)
         return json.loads(self._path(key).read_text())
 
