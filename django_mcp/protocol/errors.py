@@ -159,18 +159,19 @@ class HeaderMismatch(ProtocolError):
 
 
 class MissingRequiredClientCapability(ProtocolError):
-    """The request needs capabilities that the client did not declare.
+    """The request needs capabilities that the client did not declare, or that are of no use here.
 
-    ``required`` has the shape of ClientCapabilities and holds only what is missing.
+    ``required`` has the shape of ClientCapabilities and holds only what is missing; ``message``
+    says something else than that it was not declared.
     """
 
     code = -32021
     status = 400
 
-    def __init__(self, required: Mapping[str, Any]) -> None:
+    def __init__(self, required: Mapping[str, Any], message: str | None = None) -> None:
         names = ", ".join(required) or "none named"
         super().__init__(
-            f"The client did not declare a capability this request needs: {names}",
+            message or f"The client did not declare a capability this request needs: {names}",
             data={"requiredCapabilities": dict(required)},
         )
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ..protocol import types
 from ..protocol.headers import ParamHeader, param_headers
+from ..protocol.revisions import Revision
 from ..protocol.uri_templates import InvalidTemplate, UriTemplate
 from .access import AccessRule
 from .context import Context
@@ -61,6 +62,14 @@ class Tool:
     def key(self) -> str:
         return self.definition.name
 
+    def definition_in(self, revision: Revision) -> types.Tool:
+        """What a client of `revision` is told of it: the output schema is that of the structured
+        content it gets, which is an object in some revisions and any JSON in others."""
+        if revision.any_json_structured_content:
+            return self.definition
+        schema = self.output.schema_for(False)
+        return self.definition.model_copy(update={"output_schema": schema})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resource:
@@ -73,6 +82,9 @@ class Resource:
     @property
     def key(self) -> str:
         return self.definition.uri
+
+    def definition_in(self, revision: Revision) -> types.Resource:
+        return self.definition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,6 +101,9 @@ class ResourceTemplate:
     def key(self) -> str:
         return self.definition.uri_template
 
+    def definition_in(self, revision: Revision) -> types.ResourceTemplate:
+        return self.definition
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prompt:
@@ -102,6 +117,9 @@ class Prompt:
     @property
     def key(self) -> str:
         return self.definition.name
+
+    def definition_in(self, revision: Revision) -> types.Prompt:
+        return self.definition
 
 
 def tool(

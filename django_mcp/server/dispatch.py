@@ -199,7 +199,7 @@ def _known(exchange: Exchange, error: BaseException) -> ProtocolError | None:
     if isinstance(error, ProtocolError):
         return error
     if isinstance(error, ClientCannotAnswer):
-        return MissingRequiredClientCapability(error.required)
+        return MissingRequiredClientCapability(error.required, str(error))
     if isinstance(error, ToolError):
         return InternalError(error.message)
     if isinstance(error, NotPermitted):

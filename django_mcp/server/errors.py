@@ -85,8 +85,10 @@ class ClientCannotAnswer(MCPServerError):
 
     def __init__(self, required: Mapping[str, Any], message: str | None = None) -> None:
         self.required = dict(required)
-        names = ", ".join(self.required) or "a capability"
-        super().__init__(message or f"The client does not offer {names}, which this call needs.")
+        names = ", ".join(self.required) or "none named"
+        super().__init__(
+            message or f"The client did not declare a capability this request needs: {names}"
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.required, str(self)))

@@ -33,10 +33,10 @@ class Component(Protocol):
     def key(self) -> str: ...
 
     @property
-    def definition(self) -> WireModel: ...
-
-    @property
     def rule(self) -> AccessRule | None: ...
+
+    def definition_in(self, revision: Revision) -> WireModel:
+        """What a client of `revision` is told of it."""
 
 
 C = TypeVar("C", bound=Component)
@@ -122,9 +122,11 @@ class Collection(Generic[C]):
         after = pagination.encode(self.kind, end - 1, keys[end - 1]) if more else None
         return Page(members[begin:end], after)
 
-    def definitions(self, members: list[C], origin: str | None) -> list[WireModel]:
+    def definitions(
+        self, members: list[C], revision: Revision, origin: str | None
+    ) -> list[WireModel]:
         """The definitions of `members` as a client that came through `origin` gets them."""
-        return [self._definition(member, origin) for member in members]
+        return [self._definition(member, revision, origin) for member in members]
 
     def written(self, members: list[C], revision: Revision, origin: str | None) -> list[bytes]:
         """The same definitions as JSON of `revision`, written once."""
@@ -140,14 +142,14 @@ class Collection(Generic[C]):
         if len(self._written) >= MAX_WRITTEN:
             self._written.clear()
         every = [
-            jsonrpc.dumps(codec.encode(self._definition(member, origin), revision))
+            jsonrpc.dumps(codec.encode(self._definition(member, revision, origin), revision))
             for member in self._members.values()
         ]
         self._written[revision, origin] = every
         return every
 
-    def _definition(self, member: C, origin: str | None) -> WireModel:
-        definition = member.definition
+    def _definition(self, member: C, revision: Revision, origin: str | None) -> WireModel:
+        definition = member.definition_in(revision)
         icons: list[Icon] | None = getattr(definition, "icons", None)
         if not icons:
             return definition

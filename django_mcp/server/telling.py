@@ -86,6 +86,7 @@ async def tell(
     listener.on_refresh = subscription.refresh
     exchange = Exchange(server, _LISTENING, from_session(session), caller, Nowhere())
     subscription.open(server.broker)
+    subscription.refresh()  # The session may have changed since it was found.
     try:
         # From its beginning, whoever reads the stream counts on hearing of everything.
         await server.hub.hears()

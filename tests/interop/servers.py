@@ -5,6 +5,7 @@ What is served is `site`; the ways to serve it are the rows of KINDS.
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -84,17 +85,49 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 )
 
 
+#: Nothing is encrypted here; to load the certificates anew for each client takes 30 ms.
+_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class Wire:
+    """What a test sees of a client's HTTP: the id of its session, and the streams it opened.
+
+    `opened` has the Last-Event-ID of each GET that was answered with a stream, None for none.
+    """
+
+    def __init__(self) -> None:
+        self.session = ""
+        self.opened: list[str | None] = []
+        self._news = asyncio.Event()
+
+    async def until_opened(self, count: int = 1) -> None:
+        """Return once so many streams were opened."""
+        while len(self.opened) < count:
+            self._news.clear()
+            await self._news.wait()
+
+    async def look_at(self, response: httpx2.Response) -> None:
+        """Take note of a response, its body unread."""
+        self.session = response.headers.get("mcp-session-id", self.session)
+        if response.request.method == "GET" and response.status_code == 200:
+            self.opened.append(response.request.headers.get("last-event-id"))
+            self._news.set()
+
+
+def http_client(wire: Wire | None = None) -> httpx2.AsyncClient:
+    """An HTTP client for loopback."""
+    hooks = {"response": [wire.look_at]} if wire else {}
+    return httpx2.AsyncClient(verify=_NO_TLS, timeout=ANSWERED, event_hooks=hooks)
+
+
 @asynccontextmanager
-async def _transport(url: str) -> AsyncIterator[Any]:
+async def transport(url: str, wire: Wire | None = None) -> AsyncIterator[Any]:
+    """The transport of the official client."""
     async with (
-        httpx2.AsyncClient(verify=_NO_TLS, timeout=ANSWERED) as http,
+        http_client(wire) as http,
         streamable_http_client(url, http_client=http) as streams,
     ):
         yield streams
-
-
-#: Nothing is encrypted here; to load the certificates anew for each client takes 30 ms.
-_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Site:
@@ -138,15 +171,22 @@ class Site:
         """What the process has written so far."""
         return self._log.read_text(errors="replace")
 
-    def url(self, path: str = "mcp") -> str:
+    def url(self, path: str = "mcp", port: int | None = None) -> str:
         """The URL of `path` below the prefix the project is served under."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}{self._seen_prefix}/{path}"
+        return f"http://{host}:{port or self.port}{self._seen_prefix}/{path}"
 
-    def client(self, path: str = "mcp", **options: Any) -> Client:
-        """The official client, not yet connected."""
+    def client(
+        self,
+        path: str = "mcp",
+        *,
+        wire: Wire | None = None,
+        port: int | None = None,
+        **options: Any,
+    ) -> Client:
+        """The official client, not yet connected; `port` is that of a relay before the server."""
         options.setdefault("read_timeout_seconds", ANSWERED)
-        return Client(_transport(self.url(path)), **options)
+        return Client(transport(self.url(path, port), wire), **options)
 
     def wait_until_it_listens(self) -> None:
         """Return once the server answers anything at all; raises DidNotStart if it never does."""
@@ -182,6 +222,47 @@ class Site:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(PATIENCE)
+
+
+class Relay:
+    """A way to a site that can be cut: a port whose connections lead to the site's."""
+
+    port: int
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._ends: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Relay:
+        self._server = await asyncio.start_server(self._carry, self._site.host, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._server.close()
+        self.cut()
+        await self._server.wait_closed()
+
+    def cut(self) -> None:
+        """Break every connection off, without a word to either side."""
+        for end in list(self._ends):
+            end.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, upstream = await asyncio.open_connection(self._site.host, self._site.port)
+        ends = {writer, upstream}
+        self._ends |= ends
+        await asyncio.gather(_pump(reader, upstream), _pump(theirs, writer))
+        self._ends -= ends
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Write what is read, until one of the two ends."""
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
 
 
 class Servers:

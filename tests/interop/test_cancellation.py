@@ -26,13 +26,26 @@ async def noted(progress: float, total: float | None, message: str | None) -> No
 async def test_a_call_that_is_cancelled_ends(
     streaming: Site, mode: str, key: str, talks: bool
 ) -> None:
-    async with streaming.client(mode=mode) as client, anyio.create_task_group() as tasks:
+    async with streaming.client(mode=mode) as client:
+        async with anyio.create_task_group() as tasks:
 
-        async def call() -> None:
-            arguments = {"key": key, "say_something": talks}
-            await client.call_tool("hang", arguments, progress_callback=noted)
+            async def call() -> None:
+                arguments = {"key": key, "say_something": talks}
+                await client.call_tool("hang", arguments, progress_callback=noted)
 
-        tasks.start_soon(call)
+            tasks.start_soon(call)
+            await client.call_tool("sign", {"key": f"{key} begun"})
+            tasks.cancel_scope.cancel()
+        result = await client.call_tool("sign", {"key": f"{key} ended"})
+
+    assert '"cancelled"' in result.content[0].text
+
+
+async def test_a_client_that_goes_away_in_the_middle_of_a_call_ends_it(
+    streaming: Site, stateless: str, key: str
+) -> None:
+    async with streaming.client(mode=stateless) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(client.call_tool, "hang", {"key": key})
         await client.call_tool("sign", {"key": f"{key} begun"})
         tasks.cancel_scope.cancel()
 

@@ -6,6 +6,9 @@ import asyncio
 import uuid
 from typing import Any
 
+import mcp_types as types
+
+from .conftest import LEGACY, structured
 from .servers import Site
 
 MANY = 50
@@ -16,7 +19,8 @@ async def test_fifty_calls_at_once_are_told_apart(site: Site, mode: str) -> None
         calls = [client.call_tool("add", {"a": number, "b": 1}) for number in range(MANY)]
         results = await asyncio.gather(*calls)
 
-    assert [result.structured_content for result in results] == list(range(1, MANY + 1))
+    expected = [structured(mode, number) for number in range(1, MANY + 1)]
+    assert [result.structured_content for result in results] == expected
 
 
 async def test_fifty_calls_of_sync_functions_are_told_apart(site: Site) -> None:
@@ -60,6 +64,42 @@ async def test_calls_run_side_by_side(streaming: Site) -> None:
         results = await asyncio.gather(*calls)
 
     assert [result.structured_content for result in results] == ["a", "b"] * (MANY // 2)
+
+
+async def test_fifty_streams_of_a_session_at_once_are_told_apart(stateful: Site) -> None:
+    """Half of them are asked something, on the stream of the call that asks."""
+    questions: list[str] = []
+
+    async def answer(context: Any, params: Any) -> types.ElicitResult:
+        questions.append(params.message)
+        number = int(params.message.removeprefix("Number "))
+        return types.ElicitResult(action="accept" if number % 2 else "decline", content={})
+
+    async with stateful.client(mode=LEGACY, elicitation_callback=answer) as client:
+
+        async def count(to: int) -> list[float]:
+            heard: list[float] = []
+
+            async def on_progress(progress: float, total: float | None, message: Any) -> None:
+                heard.append(progress)
+
+            await client.call_tool("count", {"to": to}, progress_callback=on_progress)
+            return heard
+
+        async def agree(number: int) -> Any:
+            return (
+                await client.call_tool("agree", {"what": f"Number {number}"})
+            ).structured_content
+
+        numbers = range(1, MANY // 2 + 1)
+        counted, agreed = await asyncio.gather(
+            asyncio.gather(*[count(number) for number in numbers]),
+            asyncio.gather(*[agree(number) for number in numbers]),
+        )
+
+    assert counted == [[float(step) for step in range(1, to + 1)] for to in numbers]
+    assert agreed == [{"result": bool(number % 2)} for number in numbers]
+    assert sorted(questions) == sorted(f"Number {number}" for number in numbers)
 
 
 async def test_several_clients_at_once(site: Site) -> None:

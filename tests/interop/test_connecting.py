@@ -5,11 +5,10 @@ from __future__ import annotations
 import mcp_types as types
 import pytest
 
-from .conftest import MODERN
+from .conftest import KINDS, LEGACY, MODERN, structured
 from .servers import Servers, Site, has_ipv6
 
 PREFIX = "/some/prefix"
-KINDS = ["daphne", "uvicorn", "view", "wsgi"]
 
 
 async def test_a_client_that_asks_learns_what_the_server_is(site: Site) -> None:
@@ -49,7 +48,8 @@ async def test_a_client_that_does_not_ask_is_served_all_the_same(site: Site) -> 
 
 async def test_a_path_may_end_with_a_slash(site: Site, mode: str) -> None:
     async with site.client("mcp/", mode=mode) as client:
-        assert (await client.call_tool("add", {"a": 1, "b": 2})).structured_content == 3
+        result = await client.call_tool("add", {"a": 1, "b": 2})
+        assert result.structured_content == structured(mode, 3)
 
 
 async def test_two_servers_stand_side_by_side(site: Site, mode: str) -> None:
@@ -61,7 +61,7 @@ async def test_two_servers_stand_side_by_side(site: Site, mode: str) -> None:
         others = {tool.name for tool in (await second.list_tools()).tools}
         assert "add" in names
         assert others == {"tool-0", "tool-1", "tool-2"}
-        assert (await second.call_tool("tool-7")).structured_content == 7
+        assert (await second.call_tool("tool-7")).structured_content == structured(mode, 7)
         assert (await first.call_tool("where")).structured_content["server"] == "interop"
 
 
@@ -76,7 +76,7 @@ async def test_a_function_knows_who_calls(site: Site, mode: str) -> None:
         result = await client.call_tool("where", meta={"example.com/trace": "t-1"})
         assert result.structured_content == {
             "url_kwargs": {},
-            "version": MODERN,
+            "version": "2025-11-25" if mode == LEGACY else MODERN,
             "client": "mcp",
             "server": "interop",
             "host": f"127.0.0.1:{site.port}",
@@ -90,7 +90,8 @@ async def test_a_project_may_be_served_below_a_prefix(
 ) -> None:
     site = servers.get(kind, prefix=PREFIX)
     async with site.client(mode=mode) as client:
-        assert (await client.call_tool("add", {"a": 1, "b": 2})).structured_content == 3
+        result = await client.call_tool("add", {"a": 1, "b": 2})
+        assert result.structured_content == structured(mode, 3)
     async with site.client("orgs/acme/years/7/mcp", mode=mode) as client:
         result = await client.call_tool("where")
         assert result.structured_content["url_kwargs"] == {"org": "acme", "year": 7}

@@ -152,7 +152,7 @@ async def test_a_server_that_ends_ends_its_streams(
         await asyncio.to_thread(site.wait_until_it_ends)
     logger.info("%s: %s after %.2f s, gone after %.2f s", kind, last, knew, since(began))
 
-    assert not any(word in site.log for word in COMPLAINTS)
+    assert not any(word in site.log for word in COMPLAINTS), site.log
     # Django closes a view's stream in the same way whoever ends it, so there it just breaks off.
     assert last == ("lost" if kind.startswith("view") else "result")
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import mcp_types as types
 import pytest
+from mcp import MCPError
 
+from .conftest import LEGACY, structured
 from .servers import Site
 
 
@@ -33,7 +35,7 @@ async def test_progress_arrives_before_the_result(site: Site, mode: str, heard: 
     async with site.client(mode=mode) as client:
         result = await client.call_tool("count", {"to": 3}, progress_callback=heard.on_progress)
 
-    assert result.structured_content == 3
+    assert result.structured_content == structured(mode, 3)
     steps = [(step, 3, f"step {step} ☺") for step in (1, 2, 3)]
     assert heard.progress == (steps if site.streams else [])
 
@@ -96,3 +98,39 @@ async def test_a_log_line_may_be_any_json(streaming: Site, heard: Heard) -> None
     first, _, last = heard.lines
     assert (first.data, first.logger) == ({"any": ["json", 1]}, "talk")
     assert (last.data, last.logger) == ("broken ☹", None)
+
+
+# Log lines of a session, whose level is set once for all of its calls
+
+LEVELS = ["debug", "info", "warning", "error"]
+
+
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+async def test_a_session_is_sent_log_lines_from_the_level_it_has_set(
+    stateful: Site, heard: Heard
+) -> None:
+    async with (
+        stateful.client(mode=LEGACY, logging_callback=heard.on_line) as client,
+        stateful.client(mode=LEGACY, logging_callback=heard.on_line) as other,
+    ):
+        await client.call_tool("talk")
+        assert [line.level for line in heard.lines] == LEVELS[1:]
+        for level, expected in [("debug", LEVELS), ("error", LEVELS[3:]), ("alert", [])]:
+            heard.lines.clear()
+            assert await client.set_logging_level(level) == types.EmptyResult()
+            await client.call_tool("talk")
+            assert [line.level for line in heard.lines] == expected
+        await other.call_tool("talk")  # nobody else's level was set
+        assert [line.level for line in heard.lines] == LEVELS[1:]
+
+
+async def test_a_level_that_is_none_is_refused(site: Site) -> None:
+    async with site.client(mode=LEGACY) as client:
+        request = types.SetLevelRequest(
+            params=types.SetLevelRequestParams.model_construct(level="loud")
+        )
+        with pytest.raises(MCPError) as caught:
+            await client.session.send_request(request, types.EmptyResult)
+
+    assert caught.value.code == types.INVALID_PARAMS
+    assert "params.level" in caught.value.message

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import mcp_types as types
 import pytest
 from mcp import Client, MCPError
+from mcp.shared.exceptions import UrlElicitationRequiredError
 
-from .servers import Site
+from .conftest import LEGACY, MODERN
+from .servers import Servers, Site, Wire
+from .site.asking import PAYMENT
+
+Connect: TypeAlias = Callable[..., Client]
 
 
 class Person:
@@ -41,7 +48,9 @@ async def roots(context: Any) -> types.ListRootsResult:
 async def call(client: Client, name: str, **arguments: Any) -> Any:
     result = await client.call_tool(name, arguments)
     assert not result.is_error, result.content
-    return result.structured_content
+    if client.protocol_version == MODERN:
+        return result.structured_content
+    return result.structured_content.get("result", result.structured_content)
 
 
 READER: dict[str, Any] = {
@@ -54,9 +63,9 @@ READER: dict[str, Any] = {
 }
 
 
-async def test_a_form_is_filled_in(site: Site, mode: str) -> None:
+async def test_a_form_is_filled_in(connect: Connect) -> None:
     person = Person(READER)
-    async with site.client(mode=mode, elicitation_callback=person.answer) as client:
+    async with connect(elicitation_callback=person.answer) as client:
         result = await call(client, "register")
 
     assert result == {"action": "accept", "data": READER}
@@ -99,24 +108,24 @@ async def test_a_person_agrees_or_not(site: Site, answer: Any, agreed: bool) -> 
     assert [question.message for question in person.asked] == ["Really?"]
 
 
-async def test_a_person_is_sent_to_a_url(site: Site, mode: str) -> None:
+async def test_a_person_is_sent_to_a_url(connect: Connect) -> None:
     person = Person("accept")
-    async with site.client(mode=mode, elicitation_callback=person.answer) as client:
+    async with connect(elicitation_callback=person.answer) as client:
         assert await call(client, "pay", amount=7) == "accept"
 
     (question,) = person.asked
     assert (question.mode, question.url) == ("url", "https://pay.example.com/?amount=7")
 
 
-async def test_the_model_is_asked(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, sampling_callback=model) as client:
+async def test_the_model_is_asked(connect: Connect) -> None:
+    async with connect(sampling_callback=model) as client:
         said = await call(client, "summarize", text="☕")
 
     assert said == "Be brief 20 0.5: Sum up: ☕"
 
 
-async def test_the_roots_are_asked_for(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, list_roots_callback=roots) as client:
+async def test_the_roots_are_asked_for(connect: Connect) -> None:
+    async with connect(list_roots_callback=roots) as client:
         assert await call(client, "look_around") == ["file:///home/%E2%98%95 ☕"]
 
 
@@ -138,8 +147,8 @@ class Five(Person):
         return types.ElicitResult(action="accept", content=content)
 
 
-async def test_everything_is_asked_at_once(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, **able(Five())) as client:
+async def test_everything_is_asked_at_once(connect: Connect) -> None:
+    async with connect(**able(Five())) as client:
         assert await call(client, "ask_everything") == {
             "form": 5,
             "url": "accept",
@@ -156,9 +165,9 @@ async def test_two_tasks_of_a_call_ask_at_once(site: Site) -> None:
     assert sorted(question.message for question in person.asked) == ["Number a?", "Number b?"]
 
 
-async def test_one_question_follows_another(site: Site, mode: str) -> None:
+async def test_one_question_follows_another(connect: Connect) -> None:
     person = Five()
-    async with site.client(mode=mode, **able(person)) as client:
+    async with connect(**able(person)) as client:
         assert await call(client, "interview", rounds=4) == [5, 5, 5, 5]
 
     assert [question.message for question in person.asked] == [
@@ -169,8 +178,8 @@ async def test_one_question_follows_another(site: Site, mode: str) -> None:
     ]
 
 
-async def test_a_prompt_asks(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, elicitation_callback=name_zoe) as client:
+async def test_a_prompt_asks(connect: Connect) -> None:
+    async with connect(elicitation_callback=name_zoe) as client:
         result = await client.get_prompt("personal")
 
     assert [message.content.text for message in result.messages] == ["Write to Zoë."]
@@ -181,8 +190,8 @@ async def name_zoe(context: Any, params: types.ElicitRequestParams) -> types.Eli
     return types.ElicitResult(action="accept", content=content)
 
 
-async def test_a_resource_asks(site: Site, mode: str) -> None:
-    async with site.client(mode=mode, elicitation_callback=Person({}).answer) as client:
+async def test_a_resource_asks(connect: Connect) -> None:
+    async with connect(elicitation_callback=Person({}).answer) as client:
         result = await client.read_resource("memo://private")
 
     assert [content.text for content in result.contents] == ["here it is"]
@@ -219,3 +228,72 @@ async def test_answers_are_of_no_use_for_another_call(site: Site) -> None:
 
     assert caught.value.code == types.INVALID_PARAMS
     assert caught.value.data == {"reason": "invalid_request_state"}
+
+
+# What only a session has
+
+
+async def test_a_call_is_refused_until_the_user_has_been_elsewhere(stateful: Site) -> None:
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    wire = Wire()
+    person = Person("accept")
+    options: dict[str, Any] = {"message_handler": told.put, "elicitation_callback": person.answer}
+    async with (
+        stateful.client(mode=LEGACY, wire=wire, **options) as client,
+        stateful.client() as place,
+    ):
+        await wire.until_opened()
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("pay_first")
+        await place.call_tool("paid")
+        done = await told.get()
+
+    (required,) = UrlElicitationRequiredError.from_error(caught.value.error).elicitations
+    assert (required.mode, required.message, required.url) == ("url", "Pay first, please", PAYMENT)
+    assert done.method == "notifications/elicitation/complete"
+    assert done.params.elicitation_id == required.elicitation_id
+    assert person.asked == []
+
+
+async def test_a_client_that_answers_with_an_error_is_quoted(stateful: Site) -> None:
+    async def answer(context: Any, params: Any) -> types.ErrorData:
+        return types.ErrorData(code=types.INVALID_REQUEST, message="Not today")
+
+    async with stateful.client(mode=LEGACY, elicitation_callback=answer) as client:
+        result = await client.call_tool("register")
+
+    assert result.is_error
+    assert result.content[0].text.endswith("with an error: Not today")
+
+
+async def test_a_client_that_cancels_is_asked_no_longer(stateful: Site) -> None:
+    asked, let_go = asyncio.Event(), asyncio.Event()
+
+    async def answer(context: Any, params: Any) -> types.ElicitResult:
+        asked.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            let_go.set()
+        raise AssertionError
+
+    async with stateful.client(mode=LEGACY, elicitation_callback=answer) as client:
+        call = asyncio.ensure_future(client.call_tool("agree", {"what": "Really?"}))
+        await asked.wait()
+        call.cancel()
+        await let_go.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert (await client.call_tool("add", {"a": 1, "b": 1})).structured_content == {"result": 2}
+
+
+async def test_a_session_without_streams_is_asked_nothing(servers: Servers) -> None:
+    person = Person(READER)
+    wsgi = servers.get("wsgi")
+    async with wsgi.client(mode=LEGACY, elicitation_callback=person.answer) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("register")
+
+    assert caught.value.code == -32021
+    assert caught.value.message.startswith("The client cannot be asked over this connection")
+    assert person.asked == []

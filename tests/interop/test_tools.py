@@ -9,6 +9,7 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
+from .conftest import LEGACY, structured
 from .servers import Site
 from .site.mcp import PNG, WAV
 
@@ -24,7 +25,9 @@ async def test_a_listed_tool_says_what_it_was_given(site: Site, mode: str) -> No
     add = tools["add"]
     assert add.description == "Add two numbers."
     assert add.input_schema["required"] == ["a", "b"]
-    assert add.output_schema is not None
+    integer = {"type": "integer"}
+    wrapped = {"type": "object", "properties": {"result": integer}, "required": ["result"]}
+    assert add.output_schema == (wrapped if mode == LEGACY else integer)
     assert add.annotations is not None
     assert (add.annotations.read_only_hint, add.annotations.open_world_hint) == (True, False)
     publish = tools["publish"]
@@ -41,21 +44,24 @@ WHOLE_BOOK = {**BOOK, "authors": [{"name": "Sōseki", "born": None}], "tags": {}
 ANYTHING: dict[str, Any] = {"": [None, {"☕": 0.1}, "\u0000\u2028", [[[]]], -1e-300, False]}
 
 
+CALLS: list[tuple[str, dict[str, Any], Any]] = [
+    ("add", {"a": 2**53, "b": -1}, 2**53 - 1),
+    ("publish", {"book": BOOK, "copies": 2}, [WHOLE_BOOK, WHOLE_BOOK]),
+    (
+        "move",
+        {"point": {"x": 1, "y": 0.5}, "by": {"width": 2, "height": 3}},
+        {"x": 3, "y": 3.5},
+    ),
+    ("measure", {"text": "ab☕a"}, {"a": 2, "b": 1, "☕": 1}),
+    ("anything", {"values": ANYTHING}, ANYTHING),
+    ("search", {"query": "x", "id": 1}, {"query": "x", "id": 1}),
+    ("search", {"query": []}, {"query": []}),
+]
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
-    [
-        ("add", {"a": 2**53, "b": -1}, 2**53 - 1),
-        ("publish", {"book": BOOK, "copies": 2}, [WHOLE_BOOK, WHOLE_BOOK]),
-        (
-            "move",
-            {"point": {"x": 1, "y": 0.5}, "by": {"width": 2, "height": 3}},
-            {"x": 3, "y": 3.5},
-        ),
-        ("measure", {"text": "ab☕a"}, {"a": 2, "b": 1, "☕": 1}),
-        ("anything", {"values": ANYTHING}, ANYTHING),
-        ("search", {"query": "x", "id": 1}, {"query": "x", "id": 1}),
-        ("search", {"query": []}, {"query": []}),
-    ],
+    CALLS,
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_structured_result_fits_the_schema_the_client_holds(
@@ -67,6 +73,16 @@ async def test_a_structured_result_fits_the_schema_the_client_holds(
 
     assert result.structured_content == expected
     assert not result.is_error
+
+
+async def test_the_structured_result_of_a_handshake_revision_is_an_object(site: Site) -> None:
+    async with site.client(mode=LEGACY) as client:
+        await client.list_tools()
+        results = [await client.call_tool(name, arguments) for name, arguments, _ in CALLS]
+
+    assert [result.structured_content for result in results] == [
+        structured(LEGACY, expected) for _, _, expected in CALLS
+    ]
 
 
 async def test_data_without_a_schema_is_text(site: Site) -> None:
@@ -223,7 +239,8 @@ async def test_a_client_that_did_not_list_the_tool_finds_out(site: Site, mode: s
     async with site.client(mode=mode) as client:
         result = await client.call_tool("route", {"region": "eu"})
 
-    assert result.structured_content["headers"] == {"mcp-param-region": "eu"}
+    repeated = {} if mode == LEGACY else {"mcp-param-region": "eu"}
+    assert result.structured_content["headers"] == repeated
 
 
 # What goes wrong
@@ -299,10 +316,9 @@ async def test_a_list_comes_page_by_page(site: Site, mode: str) -> None:
             if cursor is None:
                 break
             assert len(page.tools) == 3
-        (known,) = [page.ttl_ms]
 
     assert names == [f"tool-{number}" for number in range(10)]
-    assert known == 60
+    assert page.ttl_ms == (0 if mode == LEGACY else 60)
 
 
 async def test_a_cursor_of_another_list_is_refused(site: Site) -> None:

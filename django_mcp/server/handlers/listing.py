@@ -32,7 +32,8 @@ async def page(
     options = {"next_cursor": found.next_cursor, "ttl_ms": hint.ttl_ms, "cache_scope": hint.scope}
     name = _attribute(collection.kind)
     if server.middleware:
-        definitions = collection.definitions(found.members, exchange.caller.origin)
+        revision, origin = exchange.peer.revision, exchange.caller.origin
+        definitions = collection.definitions(found.members, revision, origin)
         return result(**{name: definitions}, **options)
     return _encoded(exchange, collection, found, result(**{name: []}, **options))
 

@@ -134,6 +134,20 @@ class CallStream:
         """Nobody comes back for the rest: the session has ended, and what was kept is removed."""
         self._log = NoEvents()
 
+    async def withdraw(self, body: bytes) -> None:
+        """End a call that was cancelled, with `body` in place of its answer.
+
+        That comes on a stream whatever was written before. A client that cancels because it closes
+        stops reading streams in good order, but may fail over a whole response it gets then.
+        """
+        async with self._lock:
+            self._ended = True
+            if self._name:
+                await self._end([body])
+            else:
+                await self._response.write(sse.encode(body))
+                await self._response.end()
+
     async def part(self) -> None:
         """End the response of a connection that was let go."""
         if self._let_go and self._response.is_stream:

@@ -11,6 +11,7 @@ Source: 2025-11-25, basic/transports#listening-for-messages-from-the-server and
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -73,13 +74,16 @@ async def _connected(channel: Channel, keep_alive: float) -> AsyncIterator[Conne
     connection = Connection(channel, keep_alive)
     try:
         yield connection
+    except asyncio.CancelledError:
+        if not connection.response.connected:
+            raise
+        # Not the client going away but the process going down: the stream ends as any other.
     except Exception:
         if not connection.response.is_stream:
             raise
         # The response has begun, and cannot become another one.
         logger.exception("A stream that a client opened broke off")
     finally:
-        # Where the task was cancelled the server has done with the response itself.
         connection.response.stop()
     await connection.response.end()
 

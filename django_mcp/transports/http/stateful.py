@@ -44,8 +44,8 @@ LOOK_AFTER: Final = 0.05
 
 Body: TypeAlias = Message | list[Message | InvalidRequest]
 
-#: What ends a call the client has cancelled: HTTP needs some answer, and the client ignores this
-#: one (2025-11-25, basic/utilities/cancellation#behavior-requirements).
+#: What ends a call that was cancelled: HTTP needs some answer, and a client that has cancelled it
+#: ignores this one (2025-11-25, basic/utilities/cancellation#behavior-requirements).
 _CANCELLED: Final = ProtocolError("The request was cancelled", code=-32800)
 
 
@@ -195,8 +195,8 @@ async def _answer(
     """Answer requests, in tasks that go on when the connection breaks."""
     server, session = conversation.server, conversation.session
     if not conversation.caller.streams:
-        replies = [await _reply(conversation, request, None) for request in requests]
-        await _write_whole(channel, replies, batch)
+        alone = [await _reply(conversation, request, None) for request in requests]
+        await _write_whole(channel, _all(requests, alone), batch)
         return
     ids = [request.id for request in requests if request.id is not None]
     stream = CallStream(
@@ -231,11 +231,15 @@ async def _run(
 ) -> None:
     try:
         if len(requests) == 1:
-            replies = [await _reply(conversation, requests[0], stream)]
+            reply = await _reply(conversation, requests[0], stream)
+            if reply is None:
+                await stream.withdraw(_cancelled(requests[0]))
+                return
+            replies = [reply]
         else:
             # Each in a task of its own: that is what a cancellation of one of them cancels.
             tasks = [asyncio.ensure_future(_reply(conversation, r, stream)) for r in requests]
-            replies = list(await asyncio.gather(*tasks))
+            replies = _all(requests, await asyncio.gather(*tasks))
         await stream.finish(replies, batch=batch)
     except Exception:
         logger.exception("Unexpected exception in a call of %r", conversation.server.name)
@@ -247,7 +251,8 @@ async def _run(
 
 async def _reply(
     conversation: Conversation, request: Request | InvalidRequest, stream: CallStream | None
-) -> tuple[int, bytes]:
+) -> tuple[int, bytes] | None:
+    """Status and body of the answer; None for a call that was cancelled."""
     if isinstance(request, InvalidRequest):
         return request.status, jsonrpc.error_bytes(request.id, request)
     if request.method == INITIALIZE:
@@ -258,10 +263,22 @@ async def _reply(
     else:
         reply = await conversation.answer(request, stream)
     if reply is None:
-        return 200, jsonrpc.error_bytes(request.id, _CANCELLED)
+        return None
     # Of an answer to a message, HTTP says only that it arrived: clients of these revisions take
     # any other status for a failure of the connection.
     return (reply.status if reply.outcome == "refused" else 200), reply.body
+
+
+def _cancelled(request: Request | InvalidRequest) -> bytes:
+    return jsonrpc.error_bytes(request.id, _CANCELLED)
+
+
+def _all(
+    requests: Sequence[Request | InvalidRequest], replies: Sequence[tuple[int, bytes] | None]
+) -> list[tuple[int, bytes]]:
+    """The replies, with an error for each call that was cancelled."""
+    pairs = zip(requests, replies, strict=True)
+    return [reply or (200, _cancelled(request)) for request, reply in pairs]
 
 
 async def _write_whole(channel: Channel, replies: Sequence[tuple[int, bytes]], batch: bool) -> None:

@@ -48,6 +48,28 @@ async def pay(ctx: Context, amount: int) -> str:
     return (await ctx.ask_url("Pay, please", f"https://pay.example.com/?amount={amount}")).action
 
 
+PAYMENT = "https://pay.example.com/first"
+
+
+@tool
+async def pay_first(ctx: Context) -> str:
+    """Refuse until the user has been elsewhere."""
+    await ctx.require_url("Pay first, please", PAYMENT)
+
+
+@tool
+async def paid(ctx: Context) -> None:
+    """What the place the user was sent to would say."""
+    ctx.server.notify_elicitation_complete(PAYMENT)
+
+
+@tool
+async def is_there(ctx: Context) -> bool:
+    """Ping the client."""
+    await ctx.ping()
+    return True
+
+
 @tool
 async def summarize(ctx: Context, text: str) -> str:
     """Ask the client's model."""

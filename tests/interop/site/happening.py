@@ -7,13 +7,23 @@ are what the calls of one process leave for each other.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
+import os
 import time
+import uuid
 from collections import defaultdict
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from django_mcp import Context, MCPServer, tool
 from django_mcp.server.calls import CallRecord
 from django_mcp.signals import call_finished
+
+#: Names the directory of the signs that several processes share.
+SIGNS: Final = "MCP_SIGNS"
+#: Seconds between two looks for one.
+LOOK: Final = 0.01
 
 
 class Signs:
@@ -32,7 +42,29 @@ class Signs:
         return await asyncio.shield(self._signs[key])
 
 
-signs = Signs()
+class SharedSigns:
+    """The same for several processes: a file for each sign, in a directory they all know."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def put(self, key: str, value: Any = None) -> None:
+        path = self._path(key)
+        if not path.exists():
+            draft = path.with_suffix(f".{uuid.uuid4().hex}")
+            draft.write_text(json.dumps(value))
+            draft.rename(path)
+
+    async def wait(self, key: str) -> Any:
+        while not self._path(key).exists():  # noqa: ASYNC110 - no event tells of another process
+            await asyncio.sleep(LOOK)
+        return json.loads(self._path(key).read_text())
+
+    def _path(self, key: str) -> Path:
+        return self._directory / hashlib.sha256(key.encode()).hexdigest()
+
+
+signs = SharedSigns(Path(os.environ[SIGNS])) if SIGNS in os.environ else Signs()
 
 
 async def for_ever() -> None:
@@ -87,6 +119,27 @@ async def hang(ctx: Context, key: str, say_something: bool = False) -> str:
     finally:
         signs.put(f"{key} ended", {"outcome": outcome, "at": time.monotonic()})
     return outcome
+
+
+@tool
+async def later(ctx: Context, key: str, talks: bool = True, hangs_up: bool = False) -> str:
+    """Answer once there is the sign `<key> go`, and leave the signs `<key> begun` and `ended`."""
+    if talks:
+        await ctx.report_progress(1)
+    if hangs_up:
+        await ctx.close_stream(0.01)
+    signs.put(f"{key} begun")
+    await signs.wait(f"{key} go")
+    if talks:
+        await ctx.report_progress(2)
+    signs.put(f"{key} ended", "finished")
+    return "now"
+
+
+@tool
+async def give_sign(key: str) -> None:
+    """Leave a sign."""
+    signs.put(key)
 
 
 @tool

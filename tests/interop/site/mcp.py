@@ -251,7 +251,7 @@ async def where(ctx: Context) -> dict[str, Any]:
         "client": info and info.name,
         "server": ctx.server.name,
         "host": ctx.headers["host"],
-        "meta": ctx.params["_meta"].get("example.com/trace"),
+        "meta": ctx.params.get("_meta", {}).get("example.com/trace"),
     }
 
 
