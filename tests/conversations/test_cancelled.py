@@ -51,7 +51,7 @@ async def test_a_call_is_cancelled_by_its_own_session(
 
     assert (reply.status, reply.body) == (202, b"")
     answer = await call
-    assert (answer.status, answer.json["id"], answer.error["code"]) == (200, id, -32800)
+    assert (answer.status, answer.messages[-1]["id"], answer.error["code"]) == (200, id, -32800)
     assert tool.cancelled == [id]
     assert (await client.cancel(id)).status == 202
 
