@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from django_mcp import Context, MCPServer, Principal
+from django_mcp.server.sessions import Session
 from django_mcp.transports import duplex, websocket
 from django_mcp.transports.http import responses
 from tests.conversations.talk import DECLINED, accepted, by_name
@@ -132,12 +133,15 @@ async def test_a_session_is_told_of_when_it_begins_and_ends(
     kind: str, server: MCPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[str, str]] = []
-    monkeypatch.setattr(
-        server, "session_opened", lambda s: seen.append(("opened", s.client_info.get("name")))
-    )
-    monkeypatch.setattr(
-        server, "session_closed", lambda s: seen.append(("closed", s.client_info.get("name")))
-    )
+
+    def hears_of(what: str) -> Any:
+        async def hear(session: Session) -> None:
+            seen.append((what, session.client_info.get("name")))
+
+        return hear
+
+    monkeypatch.setattr(server, "session_opened", hears_of("opened"))
+    monkeypatch.setattr(server, "session_closed", hears_of("closed"))
     async with line_to(kind, server, version=None) as line:
         assert await line.result("ping") == {}
     assert seen == []

@@ -694,3 +694,26 @@ async def test_a_process_that_was_taken_for_dead_has_no_second_answer(
 
     assert [each["error"]["code"] for each in lost.messages] == [-32000]
     assert again.messages == lost.messages
+
+
+async def test_a_call_that_says_nothing_for_a_while_can_be_resumed(
+    streaming: AsgiDoor, server: MCPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_streams, "FIRST_SILENCE", 0.01)
+    gate = asyncio.Event()
+
+    @server.tool
+    async def think(ctx: Context):  # type: ignore[no-untyped-def]
+        await gate.wait()
+        return "thought"
+
+    client = await Client(streaming, "2025-11-25").begin()
+    async with client.calling("think", id="thinking") as call:
+        first = await call.event()
+        assert (first.data, first.retry) == (b"", 1000)
+        await call.disconnect()
+    gate.set()
+
+    async with client.listening(first.id) as stream:
+        answer = (await stream.messages())[-1]
+    assert (answer["id"], answer["result"]["content"]) == ("thinking", texts("thought"))

@@ -310,13 +310,13 @@ async def test_a_server_hears_of_sessions_that_open_and_end(door: Door) -> None:
     seen: list[Any] = []
 
     class Watching(MCPServer):
-        def session_opened(self, session: Session) -> None:
+        async def session_opened(self, session: Session) -> None:
             seen.append(("opened", session.revision.name, dict(session.client_info)))
 
-        def session_closed(self, session: Session) -> None:
+        async def session_closed(self, session: Session) -> None:
             seen.append(("closed", session.revision.name, dict(session.client_info)))
 
-        def roots_changed(self, session: Session) -> None:
+        async def roots_changed(self, session: Session) -> None:
             seen.append("roots")
 
     server = Watching("test", sessions=InMemorySessions(), events=InMemoryEvents())

@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 #: Milliseconds after which a client may come back for the rest of a stream.
 RETRY: Final = 1_000
+#: Seconds after which a call that has said nothing yet begins its stream, where the client is then
+#: given an id: until it has one, it cannot come back for the answer when its connection breaks.
+FIRST_SILENCE: Final = 1.0
 #: Seconds between attempts to keep the answer of a call that nobody is connected to.
 _PATIENCE: Final = (0.5, 1, 2, 4, 8, 15, 15, 15)
 
@@ -57,7 +60,10 @@ class CallStream:
         self._session = session
         self._revision = revision
         self._ids = ids
-        self._response = Response(channel, self._lose_client, keep_alive, self._break_silence)
+        first = FIRST_SILENCE if revision.priming_event and log.keeps else keep_alive
+        self._response = Response(
+            channel, self._lose_client, keep_alive, self._break_silence, min(first, keep_alive)
+        )
         self._name = ""
         self._position = -1
         self._lock = asyncio.Lock()

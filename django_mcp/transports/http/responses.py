@@ -41,7 +41,7 @@ class Response:
 
     `on_gone` is called once when the client has gone away. `keep_alive` is the silence, in seconds,
     that the client is to see no more of, after which `on_silence` is to write something; 0 allows
-    any.
+    any. Before anything was written it is `first_silence`, where that is given.
     """
 
     __slots__ = (
@@ -50,6 +50,7 @@ class Response:
         "_keep_alive",
         "_on_gone",
         "_on_silence",
+        "_patience",
         "_timer",
         "_wrote_at",
         "is_gone",
@@ -62,11 +63,13 @@ class Response:
         on_gone: Callable[[], object],
         keep_alive: float = KEEP_ALIVE,
         on_silence: Callable[[], Awaitable[None]] | None = None,
+        first_silence: float | None = None,
     ) -> None:
         self._channel = channel
         self._on_gone = on_gone
         self._keep_alive = keep_alive
         self._on_silence = on_silence or self.comment
+        self._patience = keep_alive if first_silence is None else first_silence
         self._closed = False
         self.is_stream = False
         self.is_gone = False
@@ -161,18 +164,19 @@ class Response:
             # stream says nothing most of the time.
             loop = asyncio.get_running_loop()
             self._wrote_at = self._wrote_at or loop.time()
-            self._timer = loop.call_at(self._wrote_at + self._keep_alive, self._look_for_silence)
+            self._timer = loop.call_at(self._wrote_at + self._patience, self._look_for_silence)
 
     def _look_for_silence(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer = None
-        if loop.time() < self._wrote_at + self._keep_alive:
+        if loop.time() < self._wrote_at + self._patience:
             self._watch_silence()
         elif self.connected:
             self._timer = loop.create_task(self._break_silence())
 
     async def _break_silence(self) -> None:
         self._wrote_at = asyncio.get_running_loop().time()
+        self._patience = self._keep_alive
         await self._on_silence()
         self._timer = None
         if self.connected:
