@@ -15,6 +15,7 @@ from django.urls import path
 from django_mcp import MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.routing import MCPRouter, mount
+from django_mcp.server.broker import InMemoryBroker
 from django_mcp.server.events import InMemoryEvents
 from django_mcp.server.sessions import InMemorySessions
 from django_mcp.urls import mcp_view
@@ -37,7 +38,13 @@ def _requests_close_no_connections() -> Iterator[None]:
 @pytest.fixture
 def server() -> MCPServer:
     """A server with nothing on it, which remembers in memory."""
-    return MCPServer("test", version="1.0", sessions=InMemorySessions(), events=InMemoryEvents())
+    return MCPServer(
+        "test",
+        version="1.0",
+        sessions=InMemorySessions(),
+        events=InMemoryEvents(),
+        broker=InMemoryBroker(),
+    )
 
 
 @pytest.fixture
