@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .client import Stream, client
+from .client import Client, Stream, client
 from .conftest import Pair, Start
-from .strings import strings
+from .strings import Strings, strings
 
 
 def said(message: Any) -> str:
@@ -146,7 +146,7 @@ async def test_a_session_outlives_the_process_it_began_in(
         await it_goes_on(one, pair, held)
 
 
-async def it_goes_on(one: Any, pair: Pair, held: Any) -> None:
+async def it_goes_on(one: Client, pair: Pair, held: Strings) -> None:
     """See everything a session is for work in the process that is left."""
     b = pair.b
     assert (await one.request(b, "tools/list"))["tools"]
