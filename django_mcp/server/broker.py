@@ -57,6 +57,16 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """An answer has reached the call that waited for it."""
+
+    name: ClassVar[str] = "taken"
+
+    session: str
+    id: RequestId
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """A client no longer wants the answer to a request."""
 
@@ -139,6 +149,7 @@ Message: TypeAlias = (
     Change
     | Elicited
     | Answered
+    | Taken
     | Cancelled
     | Changed
     | Ended
@@ -155,6 +166,7 @@ _BY_NAME: Mapping[str, type[Any]] = {
         Change,
         Elicited,
         Answered,
+        Taken,
         Cancelled,
         Changed,
         Ended,

@@ -31,6 +31,7 @@ from .broker import (
     Listening,
     Message,
     Sought,
+    Taken,
 )
 from .sessions import NoSessions, SessionStore
 
@@ -38,6 +39,8 @@ logger = logging.getLogger("django_mcp")
 
 #: Requests of one session that are answered at a time, by one process.
 MAX_CALLS: Final = 1024
+#: Seconds an answer that was handed on has to reach the call that waits for it.
+HANDED_ON: Final = 5.0
 #: Seconds between two looks whether the sessions of open connections go on.
 WATCH_EVERY: Final = 30.0
 
@@ -107,6 +110,7 @@ class Hub:
         self._calls: dict[tuple[str, RequestId], asyncio.Task[Any]] = {}
         self._counts: dict[str, int] = {}
         self._questions: dict[tuple[str, RequestId], asyncio.Future[Answered]] = {}
+        self._handed_on: dict[tuple[str, RequestId], asyncio.Future[None]] = {}
         self._writers: dict[tuple[str, str], Writer] = {}
         self._followers: dict[tuple[str, str], Holder] = {}
         self._listeners: dict[str, Holder] = {}
@@ -230,13 +234,24 @@ class Hub:
     async def answer(self, answer: Answered) -> bool:
         """Hand an answer to whoever waits for it, here or elsewhere; False where nobody can.
 
-        Raises BrokerUnavailable where somebody elsewhere may wait and cannot be told.
+        Raises BrokerUnavailable where nobody elsewhere has taken it in time.
         """
         if self._settle(answer):
             return True
         if not self.broker.reaches_others:
             return False
-        await self.broker.send(answer)
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._registered(self._handed_on, (answer.session, answer.id), taken):
+            await self.hears()
+            await self.broker.send(answer)
+            try:
+                async with asyncio.timeout(HANDED_ON):
+                    await taken
+            except TimeoutError:
+                raise BrokerUnavailable(
+                    "No process has taken this answer: nobody waits for it any more, or who does "
+                    "cannot be reached now."
+                ) from None
         return True
 
     def _settle(self, answer: Answered) -> bool:
@@ -400,8 +415,13 @@ class Hub:
 
     def _hear(self, message: Message) -> None:
         match message:
-            case Answered():
-                self._settle(message)
+            case Answered(session, id):
+                if self._settle(message):
+                    self.broker.publish(Taken(session, id))
+            case Taken(session, id):
+                taken = self._handed_on.get((session, id))
+                if taken is not None and not taken.done():
+                    taken.set_result(None)
             case Cancelled(session, id):
                 task = self._calls.get((session, id))
                 if task is not None:
