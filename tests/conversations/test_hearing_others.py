@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from django_mcp import Context, MCPServer
+from django_mcp.server import hub
 from django_mcp.server.broker import InMemoryBroker
-from tests.conversations.talk import consumer_of
+from tests.conversations.talk import Client, accepted, consumer_of, texts
 from tests.doors import AsgiDoor, Request, envelope, headers_for
 
 VERSION = "2025-11-25"
@@ -98,3 +101,31 @@ async def test_a_question_is_asked_once_its_answer_is_heard(settings: Any) -> No
         response = {"jsonrpc": "2.0", "id": question["id"], "result": answer}
         assert (await say(door, session, response)).status == 202
         assert (await stream.message())["result"]["content"] == [{"type": "text", "text": "me"}]
+
+
+async def test_an_answer_at_another_process_is_accepted_once_it_has_arrived(
+    server: MCPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "HANDED_ON", 0.05)
+    broker = Joining()
+    asking, other = (
+        MCPServer("test", sessions=server.sessions, events=server.events, broker=broker)
+        for _ in range(2)
+    )
+
+    @asking.tool
+    async def ask(ctx: Context) -> str:
+        return str((await ctx.ask("Who is there?")).data)
+
+    client = await Client(consumer_of(asking)).begin()
+    there = Client(consumer_of(other)).in_place_of(client)
+    async with client.calling("ask") as call:
+        await call.event()
+        question = await call.message()
+        other_question = {**question, "id": "nobody's"}
+
+        assert (await there.answer(other_question, accepted(value="eve"))).status == 503
+        assert (await there.answer(question, accepted(value="ada"))).status == 202
+
+        answer = (await call.messages())[-1]
+    assert answer["result"]["content"] == texts("ada")
