@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -91,12 +92,17 @@ class Service:
 class Postgres(Service):
     """A PostgreSQL cluster with nothing in it."""
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """An entry of DATABASES."""
+    def new_database(self) -> dict[str, Any]:
+        """An entry of DATABASES, for a database of the caller's own."""
+        import psycopg
+
+        name = f"mcp_{secrets.token_hex(4)}"
+        where = {"host": HOST, "port": self.port, "user": _USER, "dbname": "postgres"}
+        with psycopg.connect(**where, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
         return {
             "ENGINE": "django.db.backends.postgresql",
-            "NAME": "postgres",
+            "NAME": name,
             "USER": _USER,
             "PASSWORD": "",
             "HOST": HOST,

@@ -100,7 +100,7 @@ def database(
 ) -> Iterator[str]:
     """Each database sessions can be kept in, with tables and nothing in them."""
     if request.param == "postgres":
-        entry = request.getfixturevalue("postgres").settings
+        entry = request.getfixturevalue("postgres").new_database()
     else:
         entry = on_disk(tmp_path)
     with tables(entry, settings, django_db_blocker):
@@ -158,7 +158,7 @@ def build(
     else:
         entry = on_disk(tmp_path)
         if kind == "postgres":
-            entry = request.getfixturevalue("postgres").settings
+            entry = request.getfixturevalue("postgres").new_database()
         with tables(entry, settings, django_db_blocker), processes(in_database) as builder:
             yield builder
 

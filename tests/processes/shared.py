@@ -29,7 +29,7 @@ _ALONE: Final[Mapping[str, Any]] = {
 def environment(postgres: Postgres, redis: Redis | None) -> dict[str, str]:
     """What tells a process of both; without a Redis, processes do not hear of each other."""
     settings: dict[str, Any] = {
-        "DATABASES": {"default": postgres.settings},
+        "DATABASES": {"default": postgres.new_database()},
         "CHANNEL_LAYERS": {},
         "SESSIONS": "database",
     }
