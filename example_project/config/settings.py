@@ -85,8 +85,8 @@ DATABASES = {
     }
 }
 
-# Through this processes tell each other of answers, cancellations and changes. One process, which is
-# what run.py starts, needs nothing to be shared. For several: install channels-redis, and
+# Through this processes tell each other of answers, cancellations and changes. run.py starts one
+# process, which needs nothing to be shared. For several: install channels-redis, and
 #   REDIS_URL=redis://127.0.0.1:6379/0 uvicorn config.asgi:application --workers 2
 REDIS_URL = os.environ.get("REDIS_URL")
 SHARED_LAYER = {
