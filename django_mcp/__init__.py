@@ -16,7 +16,7 @@ from .protocol.types import Icon
 from .server.access import ANONYMOUS, Principal
 from .server.content import Audio, File, Image
 from .server.context import Context
-from .server.errors import ClientCannotAnswer, NotFound, NotPermitted, ToolError
+from .server.errors import ClientCannotAnswer, NoAnswer, NotFound, NotPermitted, ToolError
 from .server.questions import Answer
 from .server.server import CacheHint
 
@@ -39,6 +39,7 @@ __all__ = [
     "Icon",
     "Image",
     "MCPServer",
+    "NoAnswer",
     "NotFound",
     "NotPermitted",
     "Principal",

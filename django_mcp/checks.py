@@ -9,7 +9,7 @@ W003  a server has nothing to offer
 W004  outside DEBUG, the endpoint has no authentication, and so refuses every request
 W005  the endpoint is open to everybody (with `check --deploy`)
 W006  sessions are to be kept in a database, and there is none
-W007  sessions are kept in a cache that other processes do not share (with `check --deploy`)
+W007  sessions are kept where other processes do not see them (with `check --deploy`)
 W008  processes of the project do not hear of each other (with `check --deploy`)
 """
 
@@ -143,10 +143,22 @@ def check_sessions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-@register(Tags.caches, deploy=True)
-def check_cache_of_sessions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """W007, with `check --deploy`."""
-    if conf.problems(getattr(settings, "DJANGO_MCP", {})) or conf.get().sessions != "cache":
+@register(deploy=True)
+def check_sessions_are_shared(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W007, with `check --deploy`. How many processes there will be is not known here."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})):
+        return []
+    if conf.get().sessions == "memory":
+        return [
+            Warning(
+                "MCP sessions are to be kept in the memory of each process, where no other process "
+                "knows them.",
+                hint='Set DJANGO_MCP["SESSIONS"] to "database". With one process there is nothing '
+                "to do: silence this check.",
+                id="django_mcp.W007",
+            )
+        ]
+    if conf.get().sessions != "cache":
         return []
     alias = conf.get().sessions_cache
     backend = settings.CACHES.get(alias, {}).get("BACKEND", "")

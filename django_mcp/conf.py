@@ -75,6 +75,9 @@ class Settings:
     lifespan: str | Callable[..., Any] | None = None
 
 
+#: What SESSIONS may say in a word.
+KINDS_OF_SESSIONS = ("database", "cache", "memory")
+
 _TYPES: dict[str, Any] = {f.name: f.type for f in fields(Settings)}
 
 
@@ -91,6 +94,8 @@ def problems(given: object) -> list[tuple[str, str]]:
             found.append((f"DJANGO_MCP has no setting {key!r}.", hint))
             continue
         message = _type_problem(key.lower(), value)
+        if key == "SESSIONS" and message is None:
+            message = _word_problem(value)
         if message:
             found.append((f"DJANGO_MCP[{key!r}]: {message}", f"It is {value!r}."))
     return found
@@ -154,3 +159,11 @@ def _type_problem(name: str, value: object) -> str | None:
     except ValidationError as error:
         return "; ".join(sorted({str(item["msg"]) for item in error.errors()}))
     return None
+
+
+def _word_problem(value: object) -> str | None:
+    """What is wrong with a word for who keeps sessions; a path has a dot."""
+    if not isinstance(value, str) or value in KINDS_OF_SESSIONS or "." in value:
+        return None
+    words = ", ".join(repr(word) for word in KINDS_OF_SESSIONS)
+    return f"Should be {words}, None, a callable or the dotted path of one."

@@ -11,7 +11,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.urls import path
 
-from django_mcp import MCPServer, default
+from django_mcp import MCPServer, conf, default
+from django_mcp.backends import stores
 from django_mcp.routing import MCPRouter, mount
 from django_mcp.urls import mcp_view
 
@@ -72,6 +73,25 @@ def test_a_value_of_the_wrong_type_is_an_error(settings: Any, key: str, value: A
     settings.DJANGO_MCP = {**settings.DJANGO_MCP, key: value}
 
     assert f"DJANGO_MCP['{key}']" in found()["django_mcp.E001"].msg
+
+
+def test_a_word_for_sessions_that_means_nothing_is_an_error(settings: Any) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "SESSIONS": "databse"}
+
+    message = found()["django_mcp.E001"]
+
+    assert message.msg == (
+        "DJANGO_MCP['SESSIONS']: Should be 'database', 'cache', 'memory', None, a callable or the "
+        "dotted path of one."
+    )
+    assert message.hint == "It is 'databse'."
+
+
+def test_each_word_for_sessions_names_a_store(settings: Any) -> None:
+    assert set(conf.KINDS_OF_SESSIONS) == set(stores.NAMED)
+    for word in conf.KINDS_OF_SESSIONS:
+        settings.DJANGO_MCP = {**settings.DJANGO_MCP, "SESSIONS": word}
+        assert found() == {}
 
 
 def test_a_setting_that_is_no_dict_is_an_error(settings: Any) -> None:
@@ -191,6 +211,22 @@ def test_before_a_deployment_a_cache_nobody_shares_is_worth_a_warning(
     assert "django_mcp.W007" not in found()
     warnings = found(include_deployment_checks=True)
     assert ("django_mcp.W007" in warnings) is warned
+
+
+def test_before_a_deployment_sessions_in_the_memory_of_a_process_are_worth_a_warning(
+    settings: Any,
+) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "SESSIONS": "memory"}
+
+    assert "django_mcp.W007" not in found()
+    warning = found(include_deployment_checks=True)["django_mcp.W007"]
+    assert "in the memory of each process" in warning.msg
+
+
+def test_before_a_deployment_sessions_that_nobody_keeps_are_not(settings: Any) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "SESSIONS": None}
+
+    assert "django_mcp.W007" not in found(include_deployment_checks=True)
 
 
 def test_before_a_deployment_a_cache_that_is_not_there_is_worth_a_warning(settings: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from django.conf import settings
 from django.db import (
+    Error,
     InterfaceError,
     OperationalError,
     ProgrammingError,
@@ -62,7 +63,7 @@ class Database:
             self._together(using, operations)
         except Exception as error:
             if len(operations) == 1 or _is_lost(using):
-                self._fail(operations, error)
+                self._fail(using, operations, error)
             else:
                 self._one_by_one(using, operations)
         else:
@@ -91,18 +92,22 @@ class Database:
                 self._together(using, [operation])
             except (OperationalError, InterfaceError) as error:
                 # As of a lock that cannot be had: the others would wait for it one after another.
-                self._fail(operations[number:], error)
+                self._fail(using, operations[number:], error)
                 return
             except Exception as error:
-                self._fail([operation], error)
+                self._fail(using, [operation], error)
 
-    def _fail(self, operations: Sequence[Operation[Any]], error: Exception) -> None:
+    def _fail(self, using: str, operations: Sequence[Operation[Any]], error: Exception) -> None:
         # A table that is missing is a ProgrammingError in some databases.
         away = isinstance(error, OperationalError | InterfaceError | ProgrammingError)
         if away and not self._is_away:
             # Once, and not for every request until it is back.
             self._is_away = True
-            logger.error("The database that keeps the sessions is away", exc_info=error)
+            if _lacks_tables(using):
+                what = f"has no table {Session._meta.db_table}: run manage.py migrate"
+            else:
+                what = "is away"
+            logger.error("The database %r that keeps the sessions %s", using, what, exc_info=error)
         for operation in operations:
             operation.failed(_unavailable() if away else error)
 
@@ -129,6 +134,17 @@ def _is_lost(using: str) -> bool:
         return False
     connection.close()
     return True
+
+
+def _lacks_tables(using: str) -> bool:
+    """True where the database can be reached, and was not migrated."""
+    connection = connections[using]
+    if connection.connection is None:
+        return False
+    try:
+        return Session._meta.db_table not in connection.introspection.table_names()
+    except Error:
+        return False
 
 
 def _begin_writing(using: str) -> None:

@@ -36,6 +36,9 @@ DJANGO_MCP = {
         "A small public library of books in the public domain. Search before you lend: a book is "
         "known by its id, a reader by the number on their card."
     ),
+    # Clients up to 2025-11-25 have sessions. Kept in the database, which is also the default, they
+    # outlive a restart, and any process can serve them. Other places: "cache", "memory", None.
+    "SESSIONS": "database",
     # On your own machine anybody may come in; anywhere else, nobody until you have said who.
     "AUTHENTICATION": "django_mcp.authentication.anonymous" if DEBUG else None,
 }
@@ -82,8 +85,16 @@ DATABASES = {
     }
 }
 
-# One process is all this project runs in. With several, use channels_redis.
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# Through this processes tell each other of answers, cancellations and changes. run.py starts one
+# process, which needs nothing to be shared. For several: install channels-redis, and
+#   REDIS_URL=redis://127.0.0.1:6379/0 uvicorn config.asgi:application --workers 2
+REDIS_URL = os.environ.get("REDIS_URL")
+SHARED_LAYER = {
+    "BACKEND": "channels_redis.core.RedisChannelLayer",
+    "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 30}]},
+}
+LAYER_OF_ONE_PROCESS = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+CHANNEL_LAYERS = {"default": SHARED_LAYER if REDIS_URL else LAYER_OF_ONE_PROCESS}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

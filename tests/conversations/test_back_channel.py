@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
-from django_mcp import Context, MCPServer, questions
+from django_mcp import ClientCannotAnswer, Context, MCPServer, NoAnswer, questions
 from django_mcp.authentication import anonymous
-from django_mcp.server.errors import ClientCannotAnswer, NoAnswer
 from django_mcp.server.sessions import NoSessions
 from tests.conversations.talk import (
     ASKABLE,
