@@ -1,7 +1,8 @@
 """Run the test-suite, from a clone and Python alone: ``python tests/run.py [arguments of pytest]``.
 
-The first run makes ``.venv`` in the clone; inside a virtual environment that has the package with
-its extra "test" that one is used.
+Without arguments everything is run, by two processes that take a file at a time. The first run
+makes ``.venv`` in the clone; inside a virtual environment that has the package with its extra
+"test" that one is used.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ sys.path[0] = str(CLONE / ".ci")
 
 import bootstrap  # noqa: E402 - it is found through the line above
 
+EVERYTHING = ["-n", "2", "--dist", "loadfile"]
+
 
 def main() -> None:
     """Go on as pytest."""
-    bootstrap.become([bootstrap.python("test"), "-m", "pytest", *sys.argv[1:]], cwd=CLONE)
+    arguments = sys.argv[1:] or EVERYTHING
+    bootstrap.become([bootstrap.python("test"), "-m", "pytest", *arguments], cwd=CLONE)
 
 
 if __name__ == "__main__":
