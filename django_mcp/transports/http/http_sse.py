@@ -89,7 +89,7 @@ class SseEndpoint(HttpEntrance):
         session = await find(self.server, _id_in(request), caller, TRANSPORT)
         # Said here, where there is somebody to hear it. What the message means is for the stream.
         jsonrpc.parse(body, max_depth=self.max_depth)
-        await self.server.hub.deliver(session.key, body.decode())
+        await self.server.hub.deliver(session, body.decode())
         await channel.reply(202, [], b"")
 
 
