@@ -235,6 +235,7 @@ class Hub:
             return True
         if not self.broker.reaches_others:
             return False
+        self._allowance.check(session.owner)  # Before the size, which takes a while to tell.
         self._allowance.spend(session.owner, len(jsonrpc.dumps(answer.result or answer.error)))
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._registered(self._handed_on, (answer.session, answer.id), taken):

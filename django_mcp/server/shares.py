@@ -87,16 +87,20 @@ class Allowance:
 
         What is larger than the rest is let through, and has to be made good before the next.
         """
+        self.check(owner)
         now = time.monotonic()
         left = self._now(owner, now)
-        if left <= 0:
+        if len(self._left) >= _MAX_REMEMBERED:
+            self._forget_whole(now)
+        self._left[owner] = (left - size - _OVERHEAD, now)
+
+    def check(self, owner: str) -> None:
+        """Raise TooMuchAtOnce where nothing is left to `owner`."""
+        if self._now(owner, time.monotonic()) <= 0:
             raise TooMuchAtOnce(
                 "More is sent by way of other processes of this server than one caller may: send "
                 "this again in a few seconds."
             )
-        if len(self._left) >= _MAX_REMEMBERED:
-            self._forget_whole(now)
-        self._left[owner] = (left - size - _OVERHEAD, now)
 
     def _now(self, owner: str, now: float) -> float:
         most = float(HANDED_ON_AT_ONCE * share(owner))
