@@ -69,6 +69,7 @@ class SseEndpoint(HttpEntrance):
             lambda body: response.write(sse.encode(body)),
             is_kept=True,
             patience=None,  # A response has its own.
+            renew=lambda: self.caller_of(request),
             max_depth=self.max_depth,
         )
         response = Response(channel, connection.give_way, self.keep_alive)
