@@ -71,13 +71,25 @@ class Box:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
+        self._waiting = 0
         self._bodies: deque[bytes] = deque()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
     async def put(self, body: bytes) -> None:
         """Add a message, as soon as there is room for it."""
-        while not self.offer(body):
+        self._waiting += 1
+        try:
+            while not self.offer(body):
+                self._emptied.clear()
+                await self._emptied.wait()
+        finally:
+            self._waiting -= 1
+            self._emptied.set()
+
+    async def has_room(self) -> None:
+        """Return as soon as nobody waits for room any more."""
+        while self._waiting:
             self._emptied.clear()
             await self._emptied.wait()
 
@@ -290,6 +302,9 @@ class Duplex:
     async def _serve(self) -> None:
         while True:
             body = await self._incoming.get()
+            # Calls that have ended hold what they have to say until there is room for it: as long
+            # as the client reads nothing, no more of them begin.
+            await self._outgoing.has_room()
             try:
                 await self._take(jsonrpc.parse(body, max_depth=self._max_depth))
             except ProtocolError as error:

@@ -618,6 +618,31 @@ async def test_a_slow_client_slows_its_calls_down_and_hears_everything(
         assert text_of(await line.hear()) == "done"
 
 
+async def test_no_more_calls_begin_while_their_answers_are_not_read(
+    kind: str, server: MCPServer
+) -> None:
+    begun = 0
+
+    @server.tool
+    async def large() -> str:
+        """Say much."""
+        nonlocal begun
+        begun += 1
+        return "x" * 600_000
+
+    async with line_to(kind, server) as line:
+        line.reads.clear()
+        for id in range(20):
+            await line.say(calling("large", id=id))
+        await soon(line.blocked.wait())
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+        # One is being written, one waits to be, one waits for room.
+        assert begun == 3
+        line.reads.set()
+        assert [(await line.hear())["id"] for _ in range(20)] == list(range(20))
+
+
 async def test_a_caller_may_have_only_so_many_connections(
     kind: str, server: MCPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
