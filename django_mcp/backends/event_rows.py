@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Final
 
 from django.db import IntegrityError
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Length
 
 from .. import models
-from ..server.events import MAX_OF_STREAM, Event, EventTaken, following
+from ..server.events import MAX_OF_STREAM, Event, EventTaken, beyond, following, is_due
 from .batches import Operation
 from .database import CHUNK, Handler, moment
 
@@ -83,6 +84,7 @@ class EventRows:
 
     def __init__(self, lifetime: float) -> None:
         self._lifetime = lifetime
+        self._added: dict[str, tuple[int, int]] = {}
         self.handlers: Mapping[type[Operation[Any]], Handler] = {
             Append: self._append,
             Read: self._read,
@@ -113,6 +115,8 @@ class EventRows:
         )
         for append in kept:
             self._drop_oldest(using, append)
+            if is_due(self._added, append.session, append.events):
+                self._drop_beyond(using, append)
 
     def _drop_oldest(self, using: str, append: Append) -> None:
         first, last = append.events[0].position, append.events[-1].position
@@ -121,6 +125,15 @@ class EventRows:
             stream = _of_stream(using, append.session, append.stream)
             # The beginning stays, which says whose stream it is.
             stream.filter(position__gt=0, position__lte=oldest).delete()
+
+    def _drop_beyond(self, using: str, append: Append) -> None:
+        """Remove the oldest of what the session has too much of, whatever stream it is in."""
+        rows = _all(using).filter(session=append.session)
+        newest_to_go = beyond(rows.order_by("-pk").values_list("pk", Length("data")))
+        if newest_to_go is not None:
+            old = rows.filter(pk__lte=newest_to_go)
+            # The beginning stays as long as its stream grows.
+            old.exclude(stream=append.stream, position=0).delete()
 
     def _read(self, using: str, reads: list[Read]) -> None:
         for read in reads:

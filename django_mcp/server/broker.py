@@ -230,7 +230,7 @@ class InMemoryBroker:
     reaches_others = False
 
     def __init__(self) -> None:
-        self._listeners: dict[int, tuple[asyncio.AbstractEventLoop, Listener]] = {}
+        self._listeners: dict[asyncio.AbstractEventLoop, dict[int, Listener]] = {}
         self._last = 0
         self._lock = threading.Lock()
 
@@ -240,34 +240,51 @@ class InMemoryBroker:
         return bool(self._living())
 
     def publish(self, message: Message) -> None:
-        for loop, listener in self._living():
+        # To wake a loop takes a system call: one, however many listen there.
+        for loop in self._living():
             # A loop of another thread may be closed at this very moment.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(listener, message)
+                loop.call_soon_threadsafe(self._tell, loop, message)
 
     async def send(self, message: Message) -> None:
         self.publish(message)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         self._living()
+        loop = asyncio.get_running_loop()
         with self._lock:
             self._last += 1
             key = self._last
-            self._listeners[key] = (asyncio.get_running_loop(), listener)
+            self._listeners.setdefault(loop, {})[key] = listener
 
         def unsubscribe() -> None:
             with self._lock:
-                self._listeners.pop(key, None)
+                listeners = self._listeners.get(loop, {})
+                listeners.pop(key, None)
+                if not listeners:
+                    self._listeners.pop(loop, None)
 
         return unsubscribe
 
     async def settle(self) -> None:
         return None
 
-    def _living(self) -> list[tuple[asyncio.AbstractEventLoop, Listener]]:
-        """Who listens; those whose event loop was closed without a word are forgotten."""
+    def _tell(self, loop: asyncio.AbstractEventLoop, message: Message) -> None:
+        """Call every listener of `loop`, which is the one that runs."""
         with self._lock:
-            for key, (loop, _) in list(self._listeners.items()):
+            listeners = list(self._listeners.get(loop, {}).values())
+        for listener in listeners:
+            try:
+                listener(message)
+            except Exception as error:
+                # As where the loop calls it itself.
+                context = {"message": "A listener of the broker failed", "exception": error}
+                loop.call_exception_handler(context)
+
+    def _living(self) -> list[asyncio.AbstractEventLoop]:
+        """Where anybody listens; loops that were closed without a word are forgotten."""
+        with self._lock:
+            for loop in list(self._listeners):
                 if loop.is_closed():
-                    del self._listeners[key]
-            return list(self._listeners.values())
+                    del self._listeners[loop]
+            return list(self._listeners)

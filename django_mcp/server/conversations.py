@@ -184,7 +184,7 @@ class Conversation:
         task: Any = asyncio.current_task()
         try:
             session.handshake.request("client", request.method)
-            hub.begin(session.key, request.id, task)
+            hub.begin(session, request.id, task)
         except ProtocolError as error:
             return _refused(request, error)
         asking = partial(BackChannel, hub, self.store, session, mouth, server.question_timeout)
@@ -194,7 +194,7 @@ class Conversation:
             task.uncancel()
             return None
         finally:
-            hub.finish(session.key, request.id)
+            hub.finish(session, request.id)
 
     def _exchange(self, request: Request, outlet: Outlet, asking: Callable[[], Asking]) -> Exchange:
         server, session = self.server, self.session
@@ -205,7 +205,8 @@ class Conversation:
     async def take(self, message: Notification | Response | ErrorResponse) -> bool:
         """Take a message that is not answered; False for an answer nobody can be waiting for.
 
-        Raises BrokerUnavailable where it is for another process that cannot be told.
+        Raises BrokerUnavailable where it is for another process that cannot be told, and
+        TooMuchAtOnce where that process has been sent too much already.
         """
         if isinstance(message, Notification):
             await self._take_notification(message)
@@ -216,7 +217,7 @@ class Conversation:
             answer = Answered(self.session.key, message.id, result=message.result)
         else:
             answer = Answered(self.session.key, message.id, error=message.error)
-        return await self.hub.answer(answer)
+        return await self.hub.answer(self.session, answer)
 
     async def _take_notification(self, message: Notification) -> None:
         server, session = self.server, self.session
@@ -227,7 +228,7 @@ class Conversation:
         elif message.method == "notifications/cancelled":
             id = message.params.get("requestId")
             if jsonrpc.is_id(id):
-                await self.hub.cancel(session.key, id)
+                await self.hub.cancel(session, id)
         elif message.method == "notifications/roots/list_changed":
             await server.roots_changed(session)
 

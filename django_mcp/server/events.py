@@ -13,13 +13,23 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+K = TypeVar("K")
 
 #: Seconds for which events are kept.
 LIFETIME: Final = 3600.0
 #: The newest events of a stream that are kept.
 MAX_OF_STREAM: Final = 1_000
+#: The newest events of a session that are kept, of all its streams, and how many bytes of them.
+MAX_OF_SESSION: Final = 10_000
+MAX_BYTES_OF_SESSION: Final = 32 * 1024 * 1024
+#: Events that are added to a session, and bytes of them, before it is looked whether it has too
+#: much; and how many sessions are kept an eye on.
+LOOK_AFTER: Final = 1_000
+LOOK_AFTER_BYTES: Final = 4 * 1024 * 1024
+_MAX_WATCHED: Final = 10_000
 #: The newest streams that are kept in memory.
 MAX_STREAMS: Final = 10_000
 
@@ -89,6 +99,36 @@ def read_id(id: str) -> tuple[str, int] | None:
     return None if match is None else (match[1], int(match[2]))
 
 
+def beyond(sizes: Iterable[tuple[K, int]]) -> K | None:
+    """The first of what a session has too much of, None where it has not.
+
+    `sizes` are its events from the newest to the oldest, each with its bytes. The newest is never
+    too much.
+    """
+    total = 0
+    for number, (key, size) in enumerate(sizes):
+        total += size
+        if number and (number >= MAX_OF_SESSION or total > MAX_BYTES_OF_SESSION):
+            return key
+    return None
+
+
+def is_due(added: dict[str, tuple[int, int]], session: str, events: Sequence[Event]) -> bool:
+    """Note in `added` that `events` were added to a session.
+
+    True where that is so much since the last time that it is to be looked what is `beyond`.
+    """
+    number, size = added.pop(session, (0, 0))
+    number += len(events)
+    size += sum(len(event.data) for event in events)
+    if number >= LOOK_AFTER or size >= LOOK_AFTER_BYTES:
+        return True
+    if len(added) >= _MAX_WATCHED:
+        del added[next(iter(added))]
+    added[session] = (number, size)
+    return False
+
+
 def following(found: list[Event], after: int) -> list[Event] | None:
     """What follows the event at `after`, of the events from there on in their order.
 
@@ -135,6 +175,7 @@ class InMemoryEvents:
         self._max_of_stream = max_of_stream
         self._max_streams = max_streams
         self._streams: dict[tuple[str, str], list[tuple[float, Event]]] = {}
+        self._added: dict[str, tuple[int, int]] = {}
 
     async def append(self, session: str, stream: str, events: Sequence[Event]) -> None:
         key, now = (session, stream), time.time()
@@ -149,6 +190,24 @@ class InMemoryEvents:
         # The one that grew last stands last.
         self._streams.pop(key, None)
         self._streams[key] = kept
+        if is_due(self._added, session, events):
+            self._drop_beyond(session)
+
+    def _drop_beyond(self, session: str) -> None:
+        """Remove the oldest of what a session has too much of, whatever stream it is in."""
+        own = [key for key in reversed(self._streams) if key[0] == session]
+        found = beyond(
+            ((number, place), len(self._streams[key][place][1].data))
+            for number, key in enumerate(own)
+            for place in range(len(self._streams[key]) - 1, -1, -1)
+        )
+        if found is not None:
+            number, place = found
+            # The beginning stays as long as anything does.
+            kept = self._streams[own[number]]
+            del kept[1 : place + 1]
+            for key in own[number + (len(kept) > 1) :]:
+                del self._streams[key]
 
     def _make_room(self, now: float) -> None:
         """Remove streams that nothing was added to for too long, and the oldest of too many."""

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol, TypeVar
 
-from ..protocol.errors import InvalidRequest, ProtocolError
+from ..protocol import jsonrpc
+from ..protocol.errors import InvalidRequest
 from ..protocol.jsonrpc import RequestId
 from .broker import (
     Answered,
@@ -33,12 +34,11 @@ from .broker import (
     Sought,
     Taken,
 )
-from .sessions import NoSessions, SessionStore
+from .sessions import NoSessions, Session, SessionStore
+from .shares import Allowance, Tally, check_calls
 
 logger = logging.getLogger("django_mcp")
 
-#: Requests of one session that are answered at a time, by one process.
-MAX_CALLS: Final = 1024
 #: Seconds an answer that was handed on has to reach the call that waits for it.
 HANDED_ON: Final = 5.0
 #: Seconds between two looks whether the sessions of open connections go on.
@@ -46,13 +46,6 @@ WATCH_EVERY: Final = 30.0
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-class TooManyCalls(ProtocolError):
-    """The session has as many requests that wait for an answer as it may."""
-
-    code = -32000
-    status = 429
 
 
 class Writer(Protocol):
@@ -108,7 +101,9 @@ class Hub:
         self._store: SessionStore = store or NoSessions()
         self._loop = weakref.ref(asyncio.get_running_loop())
         self._calls: dict[tuple[str, RequestId], asyncio.Task[Any]] = {}
-        self._counts: dict[str, int] = {}
+        self._of_session = Tally()
+        self._of_owner = Tally()
+        self._allowance = Allowance()
         self._questions: dict[tuple[str, RequestId], asyncio.Future[Answered]] = {}
         self._handed_on: dict[tuple[str, RequestId], asyncio.Future[None]] = {}
         self._writers: dict[tuple[str, str], Writer] = {}
@@ -186,41 +181,41 @@ class Hub:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def begin(self, session: str, id: RequestId, task: asyncio.Task[Any]) -> None:
+    def begin(self, session: Session, id: RequestId, task: asyncio.Task[Any]) -> None:
         """Note that `task` answers a request.
 
         Raises InvalidRequest where one with this id is being answered, and TooManyCalls: calls go
         on without their clients, and who only ever began some would have no end of them.
         """
-        if (session, id) in self._calls:
+        key, owner = session.key, session.owner
+        if (key, id) in self._calls:
             raise InvalidRequest(f"The request {id!r} is still being answered: use a new id.")
-        count = self._counts.get(session, 0)
-        if count >= MAX_CALLS:
-            raise TooManyCalls(
-                f"{count} requests of this session are being answered, and no more are allowed at "
-                "a time: wait for an answer, or cancel one."
-            )
-        self._register(self._calls, (session, id), task)
-        self._counts[session] = count + 1
+        check_calls(owner, self._of_session.get(key, 0), self._of_owner.get(owner, 0))
+        self._register(self._calls, (key, id), task)
+        self._of_session.add(key)
+        self._of_owner.add(owner)
 
     def is_answering(self, session: str, id: RequestId) -> bool:
         """True where a request with this id is being answered here."""
         return (session, id) in self._calls
 
-    def finish(self, session: str, id: RequestId) -> None:
+    def finish(self, session: Session, id: RequestId) -> None:
         """The request that was begun is answered."""
-        del self._calls[session, id]
-        self._counts[session] -= 1
-        if not self._counts[session]:
-            del self._counts[session]
+        del self._calls[session.key, id]
+        self._of_session.remove(session.key)
+        self._of_owner.remove(session.owner)
 
-    async def cancel(self, session: str, id: RequestId) -> None:
-        """Cancel a call, wherever it runs. One that has ended already is none of anybody's."""
-        task = self._calls.get((session, id))
+    async def cancel(self, session: Session, id: RequestId) -> None:
+        """Cancel a call, wherever it runs. One that has ended already is none of anybody's.
+
+        Raises TooMuchAtOnce and BrokerUnavailable where others cannot be told.
+        """
+        task = self._calls.get((session.key, id))
         if task is not None:
             task.cancel()
         elif self.broker.reaches_others:
-            await self.broker.send(Cancelled(session, id))
+            self._allowance.spend(session.owner, 0)
+            await self.broker.send(Cancelled(session.key, id))
 
     # Questions that wait here
 
@@ -231,15 +226,17 @@ class Hub:
         with self._registered(self._questions, (session, id), future):
             yield future
 
-    async def answer(self, answer: Answered) -> bool:
+    async def answer(self, session: Session, answer: Answered) -> bool:
         """Hand an answer to whoever waits for it, here or elsewhere; False where nobody can.
 
-        Raises BrokerUnavailable where nobody elsewhere has taken it in time.
+        Raises BrokerUnavailable where nobody elsewhere has taken it in time, and TooMuchAtOnce.
         """
         if self._settle(answer):
             return True
         if not self.broker.reaches_others:
             return False
+        self._allowance.check(session.owner)  # Before the size, which takes a while to tell.
+        self._allowance.spend(session.owner, len(jsonrpc.dumps(answer.result or answer.error)))
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._registered(self._handed_on, (answer.session, answer.id), taken):
             await self.hears()
@@ -325,16 +322,18 @@ class Hub:
         with self._served(self._lines, session, line):
             yield
 
-    async def deliver(self, session: str, body: str) -> None:
+    async def deliver(self, session: Session, body: str) -> None:
         """Hand a message to the connection that carries the session, wherever it is.
 
-        Raises BrokerUnavailable where that may be elsewhere and cannot be reached.
+        Raises BrokerUnavailable where that may be elsewhere and cannot be reached, and
+        TooMuchAtOnce.
         """
-        line = self._lines.get(session)
+        line = self._lines.get(session.key)
         if line is not None:
             line.receive(body)
         elif self.broker.reaches_others:
-            await self.broker.send(Incoming(session, body))
+            self._allowance.spend(session.owner, len(body))
+            await self.broker.send(Incoming(session.key, body))
         else:
             raise BrokerUnavailable(
                 "The stream of this session is not open in this process, and other processes "

@@ -37,8 +37,10 @@ MAX_OF_ONE: Final = 100
 MAX_OF_ANONYMOUS: Final = 5_000
 #: Seconds for which `used` may be out of date.
 USED_PRECISION: Final = 60.0
-#: Resources one session may follow.
+#: Resources one session may follow, and characters of their URIs together: a session is read for
+#: every request, with all of them.
 MAX_FOLLOWED: Final = 1_000
+MAX_FOLLOWED_TEXT: Final = 100_000
 #: The last URLs the user was sent to that a session remembers.
 MAX_ELICITED: Final = 20
 
@@ -93,10 +95,18 @@ class Session:
 
     def followed_with(self, uri: str) -> Session:
         """The session following `uri` too; raises InvalidParams where it follows too many."""
-        if uri not in self.followed and len(self.followed) >= MAX_FOLLOWED:
+        if uri in self.followed:
+            return self
+        if len(self.followed) >= MAX_FOLLOWED:
             raise InvalidParams(
                 f"This session follows {MAX_FOLLOWED:,} resources already, and no more are "
                 "allowed: unsubscribe from one first."
+            )
+        if sum(map(len, self.followed)) + len(uri) > MAX_FOLLOWED_TEXT:
+            raise InvalidParams(
+                "The URIs this session follows may have "
+                f"{MAX_FOLLOWED_TEXT:,} characters together, and with this one would have more: "
+                "unsubscribe from one first."
             )
         return replace(self, followed=self.followed | {uri})
 

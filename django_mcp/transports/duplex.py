@@ -31,6 +31,7 @@ from ..server.server import MCPServer
 from ..server.sessions import OneSession
 from ..server.subscriptions import MAX_LISTENERS, MAX_OF_ANONYMOUS, MAX_OF_ONE
 from ..server.telling import Listener, tell
+from .http.types import Refused
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ MAX_IN_FLIGHT: Final = 256
 #: Bytes of messages that may wait to be looked at, and to be written.
 MAX_INCOMING: Final = 16 * 1024 * 1024
 MAX_OUTGOING: Final = 1024 * 1024
+#: Seconds after which it is asked again whether a client may be connected.
+RENEW_EVERY: Final = 30.0
 #: Seconds that what is cancelled has to end, before it is left to itself.
 LAST_WORDS: Final = 5.0
 
@@ -68,13 +71,25 @@ class Box:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
+        self._waiting = 0
         self._bodies: deque[bytes] = deque()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
 
     async def put(self, body: bytes) -> None:
         """Add a message, as soon as there is room for it."""
-        while not self.offer(body):
+        self._waiting += 1
+        try:
+            while not self.offer(body):
+                self._emptied.clear()
+                await self._emptied.wait()
+        finally:
+            self._waiting -= 1
+            self._emptied.set()
+
+    async def has_room(self) -> None:
+        """Return as soon as nobody waits for room any more."""
+        while self._waiting:
             self._emptied.clear()
             await self._emptied.wait()
 
@@ -104,7 +119,8 @@ class Duplex:
 
     `write` puts one message on the wire and returns when that has taken it; it raises OSError once
     the client has gone. One that takes longer than `patience` seconds counts as gone; None waits
-    for ever.
+    for ever. `renew` says who the caller is now, with the rights there are now, and raises
+    ProtocolError or Refused where it may be connected no longer.
     """
 
     def __init__(
@@ -116,6 +132,7 @@ class Duplex:
         *,
         is_kept: bool,
         patience: float | None,
+        renew: Callable[[], Awaitable[Caller]],
         max_depth: int = MAX_DEPTH,
     ) -> None:
         self.is_kept = is_kept
@@ -124,6 +141,7 @@ class Duplex:
         self._session = session
         self._write = write
         self._patience = patience
+        self._renew = renew
         self._max_depth = max_depth
         # Everything that runs and waits for the session is on this connection, so no other process
         # need hear of it.
@@ -200,7 +218,7 @@ class Duplex:
         """Serve the messages of `incoming`, and those that are received otherwise, until the client
         has gone or the session has ended. Raises what `incoming` does.
         """
-        parts = [self._serve(), self._carry_out(), self._over.wait()]
+        parts = [self._serve(), self._carry_out(), self._over.wait(), self._keep_admitted()]
         if incoming is not None:
             parts.append(self._carry_in(incoming))
         tasks = [self._start(part) for part in parts]
@@ -224,6 +242,22 @@ class Duplex:
             )
         with hub.carrying(self._session.now.key, self):
             yield
+
+    async def _keep_admitted(self) -> None:
+        """Return once the caller may be connected no longer, as a user who was disabled."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            try:
+                caller = await self._renew()
+            except (Refused, ProtocolError):
+                return
+            except Exception:
+                # As while the database is away: that takes nobody's rights.
+                logger.exception("It cannot be told whether a caller may still be connected")
+                continue
+            if caller.principal.id != self.owner:
+                return
+            self._caller = caller
 
     async def _end(self) -> None:
         self._over.set()
@@ -268,6 +302,9 @@ class Duplex:
     async def _serve(self) -> None:
         while True:
             body = await self._incoming.get()
+            # Calls that have ended hold what they have to say until there is room for it: as long
+            # as the client reads nothing, no more of them begin.
+            await self._outgoing.has_room()
             try:
                 await self._take(jsonrpc.parse(body, max_depth=self._max_depth))
             except ProtocolError as error:

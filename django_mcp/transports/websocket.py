@@ -116,9 +116,9 @@ class WebSocketEndpoint(Entrance):
                 f"Sec-WebSocket-Protocol must offer {SUBPROTOCOL!r}, which is what is spoken here.",
                 status=400,
             )
-        return self._connection(caller, socket)
+        return self._connection(request, caller, socket)
 
-    def _connection(self, caller: Caller, socket: Socket) -> Duplex:
+    def _connection(self, request: HttpRequest, caller: Caller, socket: Socket) -> Duplex:
         return Duplex(
             self.server,
             caller,
@@ -126,6 +126,7 @@ class WebSocketEndpoint(Entrance):
             lambda body: socket.send(body.decode()),
             is_kept=False,
             patience=WRITE_TIMEOUT,
+            renew=lambda: self.caller_of(request),
             max_depth=self.max_depth,
         )
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from django_mcp.backends.cache import CacheEvents
+from django_mcp.server import events
 from django_mcp.server.events import MAX_OF_STREAM, Event, EventTaken, new_stream
 from tests.backends.conftest import EVENT_LIFETIME, Build, Clock
 from tests.backends.test_sessions import opened
@@ -118,6 +120,39 @@ async def test_of_a_long_stream_the_beginning_and_the_newest_are_kept(build: Bui
     newest = await log.read(session, stream, last - MAX_OF_STREAM + 1)
     assert [event.position for event in newest] == list(range(last - MAX_OF_STREAM + 2, last + 1))
     assert await log.ends(session, stream) == (FIRST, Event(last, b"%d" % last))
+
+
+@pytest.mark.parametrize("what", ["events", "bytes"])
+async def test_of_a_session_the_newest_of_all_streams_is_kept(
+    build: Build, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    number, size = (30, 10_000) if what == "events" else (10_000, 30 * 1_000)
+    monkeypatch.setattr(events, "MAX_OF_SESSION", number)
+    monkeypatch.setattr(events, "MAX_BYTES_OF_SESSION", size)
+    monkeypatch.setattr(events, "LOOK_AFTER" if what == "events" else "LOOK_AFTER_BYTES", 1)
+    store, log = build()
+    if isinstance(log, CacheEvents):
+        pytest.skip("A cache has bounds of its own.")
+    one, other = [each.key for each in await opened(store, "user:1", "user:1")]
+    data = b"x" if what == "events" else b"x" * 1_000
+    await log.append(other, "g" + "0" * 16, [Event(0, data), Event(1, data)])
+    streams = [new_stream(of_call=True) for _ in range(20)]
+
+    for stream in streams:
+        await log.append(one, stream, [Event(place, data) for place in range(3)])
+
+    kept = [stream for stream in streams if await log.read(one, stream, 0) is not None]
+    assert kept == streams[10:]
+    assert await log.read(other, "g" + "0" * 16, 0) == [Event(1, data)]
+
+    # Of one that grows and grows, what is kept is the beginning, and what can be resumed.
+    long = streams[-1]
+    for place in range(3, 50):
+        await log.append(one, long, [Event(place, data)])
+    assert [s for s in streams if await log.ends(one, s) is not None] == [long]
+    assert await log.ends(one, long) == (Event(0, data), Event(49, data))
+    assert await log.read(one, long, 5) is None
+    assert len(await log.read(one, long, 25)) == 24
 
 
 async def test_old_events_go(build: Build, clock: Clock) -> None:

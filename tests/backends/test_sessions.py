@@ -16,6 +16,7 @@ from django_mcp.server.access import ANONYMOUS
 from django_mcp.server.sessions import (
     MAX_ELICITED,
     MAX_FOLLOWED,
+    MAX_FOLLOWED_TEXT,
     USED_PRECISION,
     Change,
     Limits,
@@ -139,6 +140,21 @@ async def test_one_resource_too_many_is_refused_and_changes_nothing(build: Build
         await store.change(one.key, Change(follow="x://more"))
 
     assert (await store.find(one.key)).followed == uris
+
+
+async def test_the_resources_of_a_session_have_only_so_long_uris_together(build: Build) -> None:
+    store, _ = build()
+    uris = frozenset(f"x://{number:02}".ljust(MAX_FOLLOWED_TEXT // 50, "x") for number in range(50))
+    [one] = await opened(store, "user:1", followed=uris)
+
+    with pytest.raises(InvalidParams, match="100,000 characters together"):
+        await store.change(one.key, Change(follow="x"))
+    again = await store.change(one.key, Change(follow=min(uris)))
+    less = await store.change(one.key, Change(unfollow=min(uris)))
+    more = await store.change(one.key, Change(follow="x"))
+
+    assert again.followed == uris
+    assert (less.followed, more.followed) == (uris - {min(uris)}, uris - {min(uris)} | {"x"})
 
 
 async def test_of_what_the_user_was_sent_to_the_newest_is_remembered(build: Build) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from django_mcp import Context, MCPServer, Principal
+from django_mcp.authentication import Refused
 from django_mcp.server.sessions import Session
 from django_mcp.transports import duplex, websocket
 from django_mcp.transports.http import responses
@@ -617,6 +618,31 @@ async def test_a_slow_client_slows_its_calls_down_and_hears_everything(
         assert text_of(await line.hear()) == "done"
 
 
+async def test_no_more_calls_begin_while_their_answers_are_not_read(
+    kind: str, server: MCPServer
+) -> None:
+    begun = 0
+
+    @server.tool
+    async def large() -> str:
+        """Say much."""
+        nonlocal begun
+        begun += 1
+        return "x" * 600_000
+
+    async with line_to(kind, server) as line:
+        line.reads.clear()
+        for id in range(20):
+            await line.say(calling("large", id=id))
+        await soon(line.blocked.wait())
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+        # One is being written, one waits to be, one waits for room.
+        assert begun == 3
+        line.reads.set()
+        assert [(await line.hear())["id"] for _ in range(20)] == list(range(20))
+
+
 async def test_a_caller_may_have_only_so_many_connections(
     kind: str, server: MCPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -644,3 +670,65 @@ async def test_a_function_knows_who_calls(kind: str, server: MCPServer) -> None:
     headers = {"x-caller": "ada"}
     async with line_to(kind, server, authenticate=authenticate, **headers) as line:
         assert text_of({"result": await line.tool("who")}) == "name:ada ada"
+
+
+@pytest.mark.parametrize("outcome", ["none", "refused", "another"])
+async def test_a_caller_who_may_be_connected_no_longer_is_disconnected(
+    kind: str, server: MCPServer, monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    monkeypatch.setattr(duplex, "RENEW_EVERY", 0.01)
+    calls, disabled = Calls(server), asyncio.Event()
+
+    def authenticate(request: Any) -> Principal | None:
+        if not disabled.is_set():
+            return Principal(id="user:1")
+        if outcome == "refused":
+            raise Refused(403, "disabled")
+        return Principal(id="user:2") if outcome == "another" else None
+
+    async with line_to(kind, server, authenticate=authenticate) as line:
+        await line.say(calling("wait", {"name": "it"}))
+        await soon(calls.begun.get())
+        disabled.set()
+        with pytest.raises(EOFError):
+            await line.hear()
+        await line.ended()
+    assert await soon(calls.ended.get()) == ("it", "cancelled")
+
+
+async def test_the_rights_of_a_caller_are_those_of_now(
+    kind: str, server: MCPServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(duplex, "RENEW_EVERY", 0.01)
+    asked: asyncio.Queue[None] = asyncio.Queue()
+    scopes: list[str] | None = ["write"]
+
+    async def authenticate(request: Any) -> Principal:
+        if request.method == "GET":  # Not one that only brings a message.
+            asked.put_nowait(None)
+            if scopes is None:
+                raise OSError("the database is away")
+        return Principal(id="user:1", scopes=frozenset(scopes or ()))
+
+    @server.tool(permission=lambda principal: "write" in principal.scopes)
+    async def write() -> str:
+        """Write."""
+        return "written"
+
+    async def renewed() -> None:
+        """What is asked for from now on has been answered once."""
+        while not asked.empty():
+            asked.get_nowait()
+        for _ in range(2):
+            await soon(asked.get())
+
+    async with line_to(kind, server, authenticate=authenticate) as line:
+        assert text_of({"result": await line.tool("write")}) == "written"
+        scopes = None
+        await renewed()
+        assert text_of({"result": await line.tool("write")}) == "written"
+        scopes = []
+        await renewed()
+        params = {"name": "write", "arguments": {}}
+        assert (await line.error("tools/call", params))["message"] == "Unknown tool: write"
+    assert "may still be connected" in caplog.text

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from django_mcp import Context, MCPServer
-from django_mcp.server import hub
+from django_mcp.server import hub, shares
 from django_mcp.server.broker import InMemoryBroker
-from tests.conversations.talk import Client, accepted, consumer_of, texts
+from tests.conversations.talk import Client, accepted, by_name, consumer_of, texts
 from tests.doors import AsgiDoor, Request, envelope, headers_for
 
 VERSION = "2025-11-25"
@@ -129,3 +130,53 @@ async def test_an_answer_at_another_process_is_accepted_once_it_has_arrived(
 
         answer = (await call.messages())[-1]
     assert answer["result"]["content"] == texts("ada")
+
+
+async def test_a_caller_may_hand_on_only_so_much_to_other_processes(
+    server: MCPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "HANDED_ON", 0.0)
+    monkeypatch.setattr(shares, "HANDED_ON_AT_ONCE", 100_000)
+    clock = [1000.0]
+    monkeypatch.setattr(shares, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    broker = Joining()
+    server.broker = broker
+    door = consumer_of(server, authenticate=by_name)
+    eve, again, ada = [await Client(door, caller=name).begin() for name in ("eve", "eve", "ada")]
+    sent: list[Any] = []
+    broker.subscribe(sent.append)
+
+    async def forge(client: Client, size: int) -> int:
+        """The status of an answer to a question that nobody asked."""
+        return (await client.answer({"id": "made up"}, {"text": "x" * size})).status
+
+    assert [await forge(eve, 150_000), await forge(eve, 1), await forge(again, 1)] == [
+        503,
+        429,
+        429,
+    ]
+    assert (await eve.cancel(9)).status == 429
+    assert await forge(ada, 1) == 503
+    assert (await eve.request("ping")).status == 200
+    clock[0] += 1
+
+    assert await forge(again, 1) == 503
+    assert (await eve.cancel(9)).status == 202
+    assert [message.name for message in sent] == ["answered", "answered", "answered", "cancelled"]
+
+
+async def test_allowances_that_are_whole_again_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(shares, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(shares, "_MAX_REMEMBERED", 2)
+    allowance = shares.Allowance()
+    allowance.spend("in debt", 100 * shares.HANDED_ON_AT_ONCE)
+    for number in range(3):
+        allowance.spend(f"user:{number}", 1)
+        clock[0] += 1
+
+    with pytest.raises(shares.TooMuchAtOnce):
+        allowance.spend("in debt", 1)
+    assert set(allowance._left) == {"in debt", "user:2"}

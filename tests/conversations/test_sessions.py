@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from django_mcp import Context, MCPServer
-from django_mcp.server import hub, sessions
+from django_mcp.server import sessions, shares
 from django_mcp.server.events import InMemoryEvents
 from django_mcp.server.sessions import InMemorySessions, Limits, Session
 from tests.conversations.talk import (
@@ -364,7 +364,7 @@ async def test_a_server_with_too_many_sessions_opens_no_more(
 async def test_a_session_has_only_so_many_calls_at_a_time(
     streaming: AsgiDoor, server: MCPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "MAX_CALLS", 2)
+    monkeypatch.setattr(shares, "MAX_CALLS", 2)
     gate = Gate(server)
     client = await Client(streaming).begin()
     other = await Client(streaming).begin()
@@ -378,6 +378,32 @@ async def test_a_session_has_only_so_many_calls_at_a_time(
     assert [(await call).result["content"] for call in calls] == [texts("passed")] * 2
 
     assert (await client.request("ping", id=4)).result == {}
+
+
+async def test_a_principal_has_only_so_many_calls_at_a_time_in_all_its_sessions(
+    server: MCPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "MAX_CALLS_OF_ONE", 2)
+    monkeypatch.setattr(server, "sessions", InMemorySessions(Limits(of_one=2)))
+    gate, door = Gate(server), consumer_of(server, authenticate=by_name)
+    calls = []
+    for _ in range(2):
+        client = await Client(door, caller="eve").begin()
+        calls.append(asyncio.ensure_future(client.post(client.call("wait"))))
+        await gate.reached.wait()
+        gate.reached.clear()
+    # A session that was given up for another one has calls that run all the same.
+    third = await Client(door, caller="eve").begin()
+    ada = await Client(door, caller="ada").begin()
+
+    refused = await third.request("ping")
+    assert (refused.status, refused.error["code"]) == (429, -32000)
+    assert "of this caller" in refused.error["message"]
+    assert (await ada.request("ping")).result == {}
+    gate.opened.set()
+    assert [(await call).result["content"] for call in calls] == [texts("passed")] * 2
+
+    assert (await third.request("ping")).result == {}
 
 
 async def test_a_session_follows_only_so_many_resources(

@@ -69,6 +69,7 @@ class SseEndpoint(HttpEntrance):
             lambda body: response.write(sse.encode(body)),
             is_kept=True,
             patience=None,  # A response has its own.
+            renew=lambda: self.caller_of(request),
             max_depth=self.max_depth,
         )
         response = Response(channel, connection.give_way, self.keep_alive)
@@ -89,7 +90,7 @@ class SseEndpoint(HttpEntrance):
         session = await find(self.server, _id_in(request), caller, TRANSPORT)
         # Said here, where there is somebody to hear it. What the message means is for the stream.
         jsonrpc.parse(body, max_depth=self.max_depth)
-        await self.server.hub.deliver(session.key, body.decode())
+        await self.server.hub.deliver(session, body.decode())
         await channel.reply(202, [], b"")
 
 
