@@ -4,6 +4,8 @@ A trip to a thread and back, a statement and a commit cost more than what most o
 them. Here the operations of an event loop are collected while the batch before them is done, so
 that under load each costs a fraction of the trip; without load a batch is one operation, which
 waits for nothing. Owns the collecting, and the order in a batch. How a batch is done is `database`.
+
+Where sync code waits for the loop, as in a TestCase, every caller's operation is done by itself.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextvars import Context
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
+
+from .threads import called_from_sync
 
 T = TypeVar("T")
 
@@ -63,6 +67,12 @@ class Batches:
         A caller that is cancelled takes its operation back, unless it is being done already.
         """
         loop = asyncio.get_running_loop()
+        if called_from_sync(loop):
+            # The work belongs to the thread that waits for this caller, which no other one knows.
+            await self._run(self._execute, [operation])
+            if operation.error is not None:
+                raise operation.error
+            return operation.result
         queue = self._queues.get(loop)
         if queue is None:
             queue = self._queues[loop] = _Queue()

@@ -49,7 +49,7 @@ class DjangoWorkers:
         call = functools.partial(finished, function, *args, **kwargs)
         if self._atomic:
             call = functools.partial(_in_transaction, call)
-        if _called_from_sync(asyncio.get_running_loop()):
+        if called_from_sync(asyncio.get_running_loop()):
             return await sync_to_async(call)()
         return await self._pools.submit(functools.partial(_with_connections, call))
 
@@ -80,7 +80,8 @@ class DjangoWorkers:
         self._lanes.close()
 
 
-def _called_from_sync(loop: asyncio.AbstractEventLoop) -> bool:
+def called_from_sync(loop: asyncio.AbstractEventLoop) -> bool:
+    """True where the event loop was started by `async_to_sync`."""
     # asgiref keeps, for the loops it starts, the executor that runs on the thread that waits.
     return loop in AsyncToSync.loop_thread_executors
 

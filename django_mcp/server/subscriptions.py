@@ -108,7 +108,9 @@ class SessionSubscription:
     def __init__(self, session: Session, wake: Callable[[], None]) -> None:
         self._session = session
         self._wake = wake
-        self._stale = False
+        # It was read before this began to listen, and may have changed in between.
+        self._changes_heard = 1
+        self._changes_read = 0
         self._pending: dict[Change | Elicited, None] = {}
         self._stop: Callable[[], None] | None = None
 
@@ -124,24 +126,29 @@ class SessionSubscription:
 
     def refresh(self) -> None:
         """What the session follows may have changed."""
-        self._stale = True
+        self._changes_heard += 1
         self._wake()
 
     async def take(self, store: SessionStore) -> list[Change | Elicited] | None:
         """What is due, each once however often it happened; None where the session has ended."""
-        if self._stale:
-            self._stale = False
+        while self._is_stale:
+            heard = self._changes_heard
             session = await store.find(self._session.key)
             if session is None:
                 return None
-            self._session = session
+            self._session, self._changes_read = session, heard
         pending, self._pending = self._pending, {}
         return [message for message in pending if self._concerns(message)]
 
     def _hear(self, message: Message) -> None:
-        if isinstance(message, Change | Elicited) and (self._stale or self._concerns(message)):
+        if isinstance(message, Change | Elicited) and (self._is_stale or self._concerns(message)):
             self._pending[message] = None
             self._wake()
+
+    @property
+    def _is_stale(self) -> bool:
+        """True while the session is not known as it is now; then whatever happens may concern it."""
+        return self._changes_read != self._changes_heard
 
     def _concerns(self, message: Change | Elicited) -> bool:
         if isinstance(message, Elicited):

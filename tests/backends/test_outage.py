@@ -42,7 +42,7 @@ def cluster(settings: Any, django_db_blocker: Any) -> Iterator[services.Postgres
     """A PostgreSQL of the test's own, with the tables, to which connections are kept open."""
     try:
         with services.postgres() as running:
-            entry = {**running.settings, "CONN_MAX_AGE": None}
+            entry = {**running.new_database(), "CONN_MAX_AGE": None}
             with tables(entry, settings, django_db_blocker):
                 yield running
     except services.Missing as reason:
