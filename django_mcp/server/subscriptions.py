@@ -147,7 +147,7 @@ class SessionSubscription:
 
     @property
     def _is_stale(self) -> bool:
-        """True while the session is not known as it is now; then whatever happens may concern it."""
+        """True while the session is not known as it is now: whatever happens may concern it."""
         return self._changes_read != self._changes_heard
 
     def _concerns(self, message: Change | Elicited) -> bool:
