@@ -32,7 +32,7 @@ class Board:
         self.sent: list[dict[str, Any]] = []
         self.joined: list[str] = []
         self.made = self.closed = self.attempts = 0
-        self.away = self.full = False
+        self.away = self.full = self.refuses = False
         self.goes_on = threading.Event()
         self.goes_on.set()
 
@@ -135,6 +135,8 @@ class Layer:
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         self._reach()
+        if self._board.refuses:
+            raise ConnectionError("secret-host:6379 refused")
         if self._board.full:
             raise ChannelFull
         if not self._board.goes_on.is_set():

@@ -407,13 +407,13 @@ async def test_changes_are_told_once_the_layer_is_back_and_what_is_over_is_not(
     ear = Ear(processes.broker())
     await processes.carriers[0].settle()
     broker = processes.broker()
-    board.away = True
+    board.refuses = True
 
     broker.publish(Grew("s", "t"))
     broker.publish(Change("tools"))
     attempts = board.attempts
     await board.until(lambda: board.attempts > attempts + 3)
-    board.away = False
+    board.refuses = False
     broker.publish(LAST)
 
     assert await ear.until(LAST) == [Change("tools"), LAST]
