@@ -213,7 +213,7 @@ async def test_text_of_any_script_goes_both_ways(server: MCPServer) -> None:
 async def test_a_failure_on_the_socket_is_an_internal_error(
     server: MCPServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*args: Any) -> Any:
+    async def fail(*args: Any) -> Any:
         raise RuntimeError("the password is swordfish")
 
     async with opened(server, version=None) as line:
