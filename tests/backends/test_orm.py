@@ -52,13 +52,11 @@ async def test_what_one_process_ends_no_other_one_finds(process: Build) -> None:
 async def test_changes_by_two_processes_are_all_made(process: Build) -> None:
     stores = [process()[0] for _ in range(2)]
     [one] = await opened(stores[0], "user:1")
-    uris = [f"x://{number}" for number in range(16)]
+    uris = [f"x://{number}" for number in range(100)]
 
-    for uri in uris[:4]:
-        await asyncio.gather(*(s.change(one.key, Change(follow=uri)) for s in stores))
-    await asyncio.gather(
-        *(stores[n % 2].change(one.key, Change(follow=uri)) for n, uri in enumerate(uris))
-    )
+    for pair in zip(uris[::2], uris[1::2], strict=True):
+        changes = zip(stores, pair, strict=True)
+        await asyncio.gather(*(s.change(one.key, Change(follow=uri)) for s, uri in changes))
 
     assert (await stores[0].find(one.key)).followed == set(uris)
     assert (await stores[1].find(one.key)).followed == set(uris)
