@@ -7,6 +7,8 @@ makes ``.venv`` in the clone; inside a virtual environment that has the package 
 
 from __future__ import annotations
 
+import os
+import random
 import sys
 from pathlib import Path
 
@@ -22,7 +24,9 @@ EVERYTHING = ["-n", "2", "--dist", "loadfile"]
 def main() -> None:
     """Go on as pytest."""
     arguments = sys.argv[1:] or EVERYTHING
-    bootstrap.become([bootstrap.python("test"), "-m", "pytest", *arguments], cwd=CLONE)
+    # One seed for both processes: some tests are named after sets.
+    env = {"PYTHONHASHSEED": str(random.randrange(2**32)), **os.environ}
+    bootstrap.become([bootstrap.python("test"), "-m", "pytest", *arguments], cwd=CLONE, env=env)
 
 
 if __name__ == "__main__":
