@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import django
 from django.conf import settings
@@ -28,7 +29,10 @@ def main(kind: str, url: str, prefix: str) -> None:
     server.add_resource("x://1", "one")
     server.notify_resource_updated("x://parent")
     if kind == "fork":
-        child = os.fork()
+        with warnings.catch_warnings():
+            # Python warns of threads since 3.12: that they are no trouble is what is tested.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
         if child == 0:
             server.notify_resource_updated("x://child")
             sys.exit()
