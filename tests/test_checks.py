@@ -19,6 +19,9 @@ from django_mcp.urls import mcp_view
 django_asgi = ASGIHandler.__new__(ASGIHandler)
 """What `ASGI_APPLICATION` names where nothing was done for MCP."""
 
+# Since Django 6.1 the checks of models ask the database what it can do.
+pytestmark = pytest.mark.django_db
+
 
 @pytest.fixture(autouse=True)
 def servers(monkeypatch: pytest.MonkeyPatch) -> list[MCPServer]:
