@@ -52,15 +52,18 @@ class _Call(NamedTuple):
     context: contextvars.Context
     function: Callable[[], Any]
 
-    def run(self) -> None:
-        """Make the call here, and tell the loop; unless nobody waits for it any more."""
-        if self.future.cancelled():
-            return
+    def run(self, made: Callable[[], None]) -> None:
+        """Make the call here, unless nobody waits for it any more, and tell the loop.
+
+        `made` is called in between: who hears of it finds the thread free.
+        """
         result, error = None, None
-        try:
-            result = self.context.run(self.function)
-        except BaseException as raised:
-            error = raised
+        if not self.future.cancelled():
+            try:
+                result = self.context.run(self.function)
+            except BaseException as raised:
+                error = raised
+        made()
         with contextlib.suppress(RuntimeError):  # The loop is closed, and who waited is gone.
             self.future.get_loop().call_soon_threadsafe(_settle, self.future, result, error)
         del error  # It refers to this frame.
@@ -138,11 +141,13 @@ class _Shift:
     def work(self) -> None:
         """Make calls, one after the other, until the end."""
         while (call := self.calls.get()) is not None:
-            call.run()
+            call.run(self._made)
             del call  # A thread that waits holds on to nothing.
-            with self.lock:
-                self.free += 1
         self.end()
+
+    def _made(self) -> None:
+        with self.lock:
+            self.free += 1
 
     def end(self) -> None:
         """Have every thread end that has nothing to do; each passes it on."""
