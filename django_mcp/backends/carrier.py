@@ -21,7 +21,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from typing import Any, Final
@@ -167,6 +167,11 @@ class _Worker:
             carrier.make_layer, lambda: carrier.wanted, self._name, self._news.set
         )
         self._loop = asyncio.new_event_loop()
+        # Looks up the names of hosts. Its thread begins now: from Python 3.12 on, none can be
+        # started any more in a process that ends, as one may that has just had something to say.
+        lookup = ThreadPoolExecutor(1, thread_name_prefix="django_mcp_layer_names")
+        lookup.submit(bool).result()
+        self._loop.set_default_executor(lookup)
         threading.Thread(target=self._run, name="django_mcp_layer", daemon=True).start()
 
     def poke(self, *, urgent: bool = False) -> None:
@@ -196,11 +201,13 @@ class _Worker:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(self._work())
+            # Not asyncio.Runner, which would start a thread to end that of the names.
+            self._loop.run_until_complete(self._work())
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         except Exception:
             logger.exception("The thread for messages to other processes failed")
         finally:
+            self._loop.close()
             self._carrier.lost(self)
             self._tell()
 

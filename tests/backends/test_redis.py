@@ -187,11 +187,8 @@ async def test_a_process_that_ends_with_what_it_says_is_heard(
     ear = Ear(broker)
     await broker.settle()
 
-    # By its name: looking that up takes a thread, which Python refuses at the very end, and from
-    # 3.12 on as soon as it begins to end.
-    url = (
-        redis.url if sys.version_info >= (3, 12) else redis.url.replace(services.HOST, "localhost")
-    )
+    # By its name: looking that up takes a thread, which Python does not start any more at the end.
+    url = redis.url.replace(services.HOST, "localhost")
     finished = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "tests.backends.another_process", kind, url, prefix],
