@@ -31,7 +31,7 @@ class Board:
         self.members: dict[str, set[str]] = {}
         self.sent: list[dict[str, Any]] = []
         self.joined: list[str] = []
-        self.made = self.closed = self.attempts = 0
+        self.made = self.closed = self.attempts = self.begun = 0
         self.away = self.full = self.refuses = False
         self.goes_on = threading.Event()
         self.goes_on.set()
@@ -134,6 +134,8 @@ class Layer:
         self._board.channels[channel].put(message)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        with self._board._changing():
+            self._board.begun += 1
         self._reach()
         if self._board.refuses:
             raise ConnectionError("secret-host:6379 refused")
