@@ -21,7 +21,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
 from typing import Any, Final
@@ -29,6 +29,7 @@ from typing import Any, Final
 from ..server.broker import BrokerUnavailable
 from .hearing import TYPE, Hear, Receiver, close, retry_delay
 from .outbox import Outbox, OutboxFull, Parcel
+from .standing_thread import StandingThread, stand_still
 
 logger = logging.getLogger("django_mcp")
 
@@ -141,6 +142,11 @@ class Carrier:
             self._worker = None
             return True
 
+    def stand_still(self) -> Callable[[], None]:
+        """Have nothing go on in the thread until the function is called that this returns."""
+        worker = self._worker
+        return _nothing if worker is None else worker.stand_still()
+
     def lost(self, worker: _Worker) -> None:
         """`worker` has ended, whyever."""
         with self._lock:
@@ -167,11 +173,8 @@ class _Worker:
             carrier.make_layer, lambda: carrier.wanted, self._name, self._news.set
         )
         self._loop = asyncio.new_event_loop()
-        # Looks up the names of hosts. Its thread begins now: from Python 3.12 on, none can be
-        # started any more in a process that ends, as one may that has just had something to say.
-        lookup = ThreadPoolExecutor(1, thread_name_prefix="django_mcp_layer_names")
-        lookup.submit(bool).result()
-        self._loop.set_default_executor(lookup)
+        self._lookup = StandingThread("django_mcp_layer_names")
+        self._loop.set_default_executor(self._lookup)
         threading.Thread(target=self._run, name="django_mcp_layer", daemon=True).start()
 
     def poke(self, *, urgent: bool = False) -> None:
@@ -188,6 +191,13 @@ class _Worker:
         if urgent:
             self._urgent.set()
 
+    def stand_still(self) -> Callable[[], None]:
+        """See Carrier.stand_still."""
+        try:
+            return stand_still(self._loop.call_soon_threadsafe, self._lookup.submit)
+        except RuntimeError:  # The loop is closed.
+            return _nothing
+
     def tell_when_settled(self, settled: Future[None]) -> None:
         """Set the result of `settled` once everything that was asked for is done."""
         self._settled.append(settled)
@@ -201,12 +211,13 @@ class _Worker:
 
     def _run(self) -> None:
         try:
-            # Not asyncio.Runner, which would start a thread to end that of the names.
+            # Not asyncio.Runner, which would start a thread to wait for that of the names.
             self._loop.run_until_complete(self._work())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         except Exception:
             logger.exception("The thread for messages to other processes failed")
         finally:
+            # Ends the thread of the names, too.
             self._loop.close()
             self._carrier.lost(self)
             self._tell()
@@ -300,6 +311,10 @@ class _Worker:
         await _happens(self._urgent, retry_delay(self._failures))
 
 
+def _nothing() -> None:
+    """What there is to do for a thread that does not stand still."""
+
+
 async def _happens(event: asyncio.Event, seconds: float) -> bool:
     """Wait for `event`; False where it did not happen within so many seconds."""
     with suppress(TimeoutError):
@@ -318,14 +333,21 @@ def _carriers() -> weakref.WeakSet[Carrier]:
         for carrier in list(carriers):
             carrier.close()
 
+    stopped: list[Callable[[], None]] = []
+
+    def stop_all() -> None:
+        stopped.extend([carrier.stand_still() for carrier in list(carriers)])
+
+    def go_on() -> None:
+        while stopped:
+            stopped.pop()()
+
     def begin_all() -> None:
+        stopped.clear()
         for carrier in list(carriers):
             carrier.begin()
 
-    # `atexit` comes too late for a process that ends with its first message: by then the event
-    # loop may no longer look up the name of a host. Executors close at this hook too, after us.
-    register = getattr(threading, "_register_atexit", atexit.register)
-    register(close_all)
+    atexit.register(close_all)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=begin_all)
+        os.register_at_fork(before=stop_all, after_in_parent=go_on, after_in_child=begin_all)
     return carriers
