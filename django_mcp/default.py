@@ -21,6 +21,7 @@ from .backends.icons import resolve_icon
 from .backends.signing import DjangoSealer
 from .backends.stores import Stores, stores
 from .backends.threads import DjangoWorkers
+from .expose.registration import DjangoRegistration
 from .permissions import has_permission
 from .protocol import types
 from .server.calls import CallObserver
@@ -46,7 +47,7 @@ def servers() -> list[MCPServer]:
     return sorted(_servers, key=lambda server: server.name)
 
 
-class MCPServer(PlainServer):
+class MCPServer(DjangoRegistration, PlainServer):
     """A Model Context Protocol server of a Django project.
 
     Takes what the server of `django_mcp.server` takes, and runs its functions in threads with

@@ -29,11 +29,13 @@ LEVELS = (
     ("conf",),
     ("models", "signals"),
     ("backends", "permissions", "authentication"),
+    # What a server of Django's inherits.
+    ("expose",),
     # The default server has the implementations plugged in, so it stands above them.
     ("default",),
     # Names for what the rooms below hold, for users to import.
     ("questions", "types"),
-    ("expose", "oauth", "endpoints"),
+    ("oauth", "endpoints"),
     ("", "management", "migrations", "admin", "apps", "checks", "urls", "routing", "testing"),
 )
 LEVEL = {room: level for level, row in enumerate(LEVELS) for room in row}

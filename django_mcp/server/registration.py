@@ -1,7 +1,7 @@
-"""The decorators: how functions, texts and files become components of a server.
+"""How functions, texts and files become components of a server.
 
-`MCPServer` inherits them; `django_mcp` binds them to the default server. What a component is made
-of is `components`; where it is kept, `registry`.
+`MCPServer` inherits this; `django_mcp` binds it to the default server. What a component is made of
+is `components`; where it is kept, `registry`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from . import components
 from .access import AccessRule
 from .completions import ArgumentCompletion, argument_completion, server_completion
 from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
+from .decorators import Permission, PromptDecorator, ToolDecorator
 from .errors import RegistrationError
 from .registry import Collection
 
 F = TypeVar("F", bound=Callable[..., Any])
-#: A rule, or whatever the server's `resolve_rule` makes one of, such as a permission's codename.
-Permission = AccessRule | str
 
 
 class Registration:
@@ -34,31 +33,10 @@ class Registration:
     any_completion: Callee | None
     resolve_rule: Callable[[str], AccessRule] | None
 
-    @overload
-    def tool(self, name: F, /) -> F: ...
-
-    @overload
-    def tool(
-        self,
-        name: str | None = None,
-        *,
-        title: str | None = None,
-        description: str | None = None,
-        read_only: bool | None = None,
-        destructive: bool | None = None,
-        idempotent: bool | None = None,
-        open_world: bool | None = None,
-        icons: Sequence[types.Icon] = (),
-        meta: Mapping[str, Any] | None = None,
-        structured_output: bool | None = None,
-        input_schema: dict[str, Any] | None = None,
-        timeout: float | None = None,
-        permission: Permission | None = None,
-    ) -> Callable[[F], F]: ...
-
-    def tool(self, name: Any = None, **options: Any) -> Any:
-        """Register the decorated function as a tool; see `add_tool` for the options."""
-        return self._decorate(self.add_tool, name, options)
+    @property
+    def tool(self) -> ToolDecorator:
+        """`@server.tool`, `@server.tool("name", …)`: register the decorated function as a tool."""
+        return ToolDecorator(self)
 
     def add_tool(
         self,
@@ -180,24 +158,10 @@ class Registration:
         else:
             self.resources.remove(uri)
 
-    @overload
-    def prompt(self, name: F, /) -> F: ...
-
-    @overload
-    def prompt(
-        self,
-        name: str | None = None,
-        *,
-        title: str | None = None,
-        description: str | None = None,
-        icons: Sequence[types.Icon] = (),
-        meta: Mapping[str, Any] | None = None,
-        permission: Permission | None = None,
-    ) -> Callable[[F], F]: ...
-
-    def prompt(self, name: Any = None, **options: Any) -> Any:
-        """Register the decorated function as a prompt; see `add_prompt` for the options."""
-        return self._decorate(self.add_prompt, name, options)
+    @property
+    def prompt(self) -> PromptDecorator:
+        """`@server.prompt`, `@server.prompt("name", …)`: register the function as a prompt."""
+        return PromptDecorator(self)
 
     def add_prompt(
         self,
@@ -261,19 +225,6 @@ class Registration:
             if (target, argument) in self.completions:
                 raise RegistrationError(f"{argument!r} of {target!r} is completed already.")
             self.completions[target, argument] = argument_completion(function, target)
-            return function
-
-        return register
-
-    def _decorate(
-        self, add: Callable[..., Any], name: Any, options: dict[str, Any]
-    ) -> Callable[[F], F] | Any:
-        if callable(name):
-            add(name)
-            return name
-
-        def register(function: F) -> F:
-            add(function, name, **options)
             return function
 
         return register

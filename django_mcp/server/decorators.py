@@ -1,0 +1,92 @@
+"""The decorators `@server.tool` and `@server.prompt`, as objects: a framework's know more.
+
+What they register is `registration`'s business, which says what each option means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ..protocol import types
+from .access import AccessRule
+
+if TYPE_CHECKING:
+    from .registration import Registration
+
+F = TypeVar("F", bound=Callable[..., Any])
+#: A rule, or whatever the server's `resolve_rule` makes one of, such as a permission's codename.
+Permission = AccessRule | str
+
+
+class ToolDecorator:
+    """Registers tools; a framework's may know more kinds of things that are tools."""
+
+    def __init__(self, registration: Registration) -> None:
+        self._registration = registration
+
+    @overload
+    def __call__(self, name: F, /) -> F: ...
+
+    @overload
+    def __call__(
+        self,
+        name: str | None = None,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        read_only: bool | None = None,
+        destructive: bool | None = None,
+        idempotent: bool | None = None,
+        open_world: bool | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        structured_output: bool | None = None,
+        input_schema: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        permission: Permission | None = None,
+    ) -> Callable[[F], F]: ...
+
+    def __call__(self, name: Any = None, **options: Any) -> Any:
+        """Register the decorated function as a tool; see `add_tool` for the options."""
+        return _decorate(self._registration.add_tool, name, options)
+
+
+class PromptDecorator:
+    """Registers prompts; a framework's may know more kinds of things that are prompts."""
+
+    def __init__(self, registration: Registration) -> None:
+        self._registration = registration
+
+    @overload
+    def __call__(self, name: F, /) -> F: ...
+
+    @overload
+    def __call__(
+        self,
+        name: str | None = None,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+    ) -> Callable[[F], F]: ...
+
+    def __call__(self, name: Any = None, **options: Any) -> Any:
+        """Register the decorated function as a prompt; see `add_prompt` for the options."""
+        return _decorate(self._registration.add_prompt, name, options)
+
+
+def _decorate(
+    add: Callable[..., Any], name: Any, options: dict[str, Any]
+) -> Callable[[F], F] | Any:
+    if callable(name):
+        add(name)
+        return name
+
+    def register(function: F) -> F:
+        add(function, name, **options)
+        return function
+
+    return register
