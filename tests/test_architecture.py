@@ -334,7 +334,7 @@ REFUSED = [
     (directions, "extensions/tasks.py", "from django_mcp.transports import stdio"),
     (directions, "conf.py", "from django_mcp.models import Session"),
     (directions, "models.py", "from django_mcp.backends import orm"),
-    (directions, "default.py", "from .expose import models"),
+    (directions, "default.py", "from .oauth import models"),
     (directions, "permissions.py", "from .default import default_server"),
     (directions, "authentication.py", "from django_mcp.oauth.models import Grant"),
     (directions, "expose/models.py", "from django_mcp.routing import get_asgi_application"),
