@@ -8,6 +8,7 @@ built when the first of them is imported; `MCPServer("name")` makes another one.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import questions, types
@@ -21,9 +22,12 @@ from .server.questions import Answer
 from .server.server import CacheHint
 
 if TYPE_CHECKING:
+    from .exposure.models.options import ModelResource
+
     _server = default_server()
     add_resource = _server.add_resource
     completion = _server.completion
+    expose = _server.expose
     prompt = _server.prompt
     resource = _server.resource
     tool = _server.tool
@@ -39,6 +43,7 @@ __all__ = [
     "Icon",
     "Image",
     "MCPServer",
+    "ModelResource",
     "NoAnswer",
     "NotFound",
     "NotPermitted",
@@ -47,6 +52,7 @@ __all__ = [
     "add_resource",
     "completion",
     "default_server",
+    "expose",
     "prompt",
     "questions",
     "resource",
@@ -54,11 +60,13 @@ __all__ = [
     "types",
 ]
 
-_BOUND = frozenset({"add_resource", "completion", "prompt", "resource", "tool"})
+_BOUND = frozenset({"add_resource", "completion", "expose", "prompt", "resource", "tool"})
 
 
 def __getattr__(name: str) -> Any:
     # Bound when asked for and not on import, because settings may not be there yet (PEP 562).
     if name in _BOUND:
         return getattr(default_server(), name)
+    if name == "ModelResource":
+        return import_module(".exposure.models.options", __name__).ModelResource
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

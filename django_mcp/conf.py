@@ -69,6 +69,9 @@ class Settings:
     event_lifetime: PositiveFloat = 3600.0
     """Seconds for which a broken stream can be resumed."""
 
+    never_expose: Sequence[str] = ()
+    """Models and fields that expose() refuses: "app.Model", "app.Model.field", "*.*.iban"."""
+
     cache: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """{"tools/list": {"ttl_ms": 60000, "scope": "private"}}"""
     middleware: Sequence[str | Callable[..., Any]] = ()

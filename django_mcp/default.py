@@ -21,7 +21,7 @@ from .backends.icons import resolve_icon
 from .backends.signing import DjangoSealer
 from .backends.stores import Stores, stores
 from .backends.threads import DjangoWorkers
-from .expose.registration import DjangoRegistration
+from .exposure.registration import DjangoRegistration
 from .permissions import has_permission
 from .protocol import types
 from .server.calls import CallObserver

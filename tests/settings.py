@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "channels",
     "django_mcp",
+    "tests.exposure.depot",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

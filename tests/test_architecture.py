@@ -30,7 +30,7 @@ LEVELS = (
     ("models", "signals"),
     ("backends", "permissions", "authentication"),
     # What a server of Django's inherits.
-    ("expose",),
+    ("exposure",),
     # The default server has the implementations plugged in, so it stands above them.
     ("default",),
     # Names for what the rooms below hold, for users to import.
@@ -101,8 +101,12 @@ ERA_ASKED_IN = {
 ERA_NAMES = {"Era", "era", "STATEFUL", "STATELESS"}
 
 #: Imports that cannot stand at the top: (module, what it imports) and the reason.
+_LATER = "servers are made before the models of the apps are loaded, and most expose nothing"
 LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("apps.py", "django_mcp.checks"): "checks register themselves, once the app registry is there",
+    ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
+    ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
+    ("__init__.py", ".exposure.models.options"): _LATER,
     ("server/schemas.py", "django_mcp.server.raw_schemas.Checker"): "35 ms that few servers need",
 }
 
@@ -337,8 +341,8 @@ REFUSED = [
     (directions, "default.py", "from .oauth import models"),
     (directions, "permissions.py", "from .default import default_server"),
     (directions, "authentication.py", "from django_mcp.oauth.models import Grant"),
-    (directions, "expose/models.py", "from django_mcp.routing import get_asgi_application"),
-    (directions, "expose/models.py", "from django_mcp import MCPServer"),
+    (directions, "exposure/models.py", "from django_mcp.routing import get_asgi_application"),
+    (directions, "exposure/models.py", "from django_mcp import MCPServer"),
     (directions, "protocol/late.py", "def f():\n    from django_mcp import server"),
     (directions, "protocol/typed.py", "if TYPE_CHECKING:\n    from django_mcp.server import peer"),
     (directions, "protocol/hidden.py", "import_module('django_mcp.server.peer')"),
@@ -359,10 +363,10 @@ REFUSED = [
     (distributions, "transports/stdio.py", "import django"),
     (distributions, "admin.py", "import mcp"),
     (distributions, "testing.py", "from mcp.client.session import ClientSession"),
-    (distributions, "expose/models.py", "from mcp_types import Tool"),
+    (distributions, "exposure/models.py", "from mcp_types import Tool"),
     (distributions, "checks.py", "import importlib\nimportlib.import_module('mcp.types')"),
     (distributions, "authentication.py", "from oauth2_provider.models import AccessToken"),
-    (distributions, "expose/views.py", "import oauth2_provider"),
+    (distributions, "exposure/views.py", "import oauth2_provider"),
     (standard_library, "protocol/pending.py", "import asyncio"),
     (standard_library, "protocol/pending.py", "from asyncio import Future"),
     (standard_library, "protocol/headers.py", "from urllib import request"),

@@ -1,0 +1,149 @@
+"""A model that is exposed on a server: everything that is made of it once.
+
+`ExposedModel` joins what the project says (`options`) with what that means (`selection`, `rows`,
+`pages`, `filters`). The modules that make tools and resources take it from here; `registry` finds
+the one of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from django.db import DataError, models
+from django.db.models import QuerySet
+
+from ...protocol.uri_templates import UriTemplate
+from ...server.access import AccessRule, Principal
+from ...server.errors import ToolError
+from .filters import Filter, filters_of
+from .options import Caller, ModelResource
+from .pages import Order, orders_of
+from .rows import Shape
+from .scope import Scope
+from .selection import Selection
+
+MakeRow = Callable[[Any], dict[str, Any]]
+
+
+class _Visitor:
+    """A caller of whom no more is known than who they are."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self.user = principal.user
+
+
+class ExposedModel:
+    """A model as callers see it. `others` finds the exposed models of the same server."""
+
+    def __init__(
+        self,
+        resource: ModelResource,
+        others: Callable[[type[models.Model]], ExposedModel | None],
+        never: tuple[str, ...] = (),
+    ) -> None:
+        self.resource = resource
+        self.model = resource.model
+        self._others = others
+        self.selection = Selection(
+            self.model,
+            fields=resource.fields,
+            exclude=resource.exclude,
+            lookup_field=resource.lookup_field,
+            owner=resource,
+            never=never,
+        )
+        self.lookup = self.selection.lookup
+        self.shape = Shape(
+            self.selection,
+            "".join(part.title() for part in resource.name.split("_")),
+            select_related=resource.select_related,
+            prefetch_related=resource.prefetch_related,
+        )
+        self.filters: dict[str, Filter] = filters_of(self.selection, resource.filter_fields)
+        self.orders: dict[str, Order] = orders_of(
+            self.selection, resource.ordering, resource.ordering_fields
+        )
+        self.order = next(iter(self.orders.values()))
+
+    # Who may see what
+
+    @property
+    def object_permissions(self) -> bool:
+        return self.resource.object_permissions
+
+    def objects(self, ctx: Caller) -> QuerySet[Any]:
+        """The objects the caller may see, as far as a query can tell; see `allows`."""
+        return self.resource.get_queryset(ctx)
+
+    def allows(self, ctx: Caller) -> Callable[[Any], bool] | None:
+        """What says of one of those `objects` whether the caller may see it; None for all."""
+        if not self.object_permissions:
+            return None
+        return lambda obj: self.may_view(ctx, obj)
+
+    def visible(self, ctx: Caller) -> QuerySet[Any] | None:
+        """The objects the caller may see at the end of a relation; None for all there are."""
+        if not self.resource.has_view_permission(ctx):
+            return self.model._default_manager.none()
+        if type(self.resource).get_queryset is ModelResource.get_queryset:
+            return None
+        return self.objects(ctx)
+
+    def may_view(self, ctx: Caller, obj: Any) -> bool:
+        """Whether the caller may see `obj`, which is one of the `objects`."""
+        if not self.object_permissions:
+            return True
+        return self.resource.has_view_permission(ctx, obj) is True
+
+    def rule(self, has_permission: Callable[[Caller], bool]) -> AccessRule:
+        """The access rule of a component that is for those whom `has_permission` lets."""
+
+        def rule(principal: Principal) -> bool:
+            return has_permission(_Visitor(principal))
+
+        return rule
+
+    def scope(self, ctx: Caller, queryset: QuerySet[Any]) -> Scope:
+        """What the caller may see, for queries on the database of `queryset`."""
+        return Scope(ctx, self._others, queryset.db)
+
+    # Finding one
+
+    def find(self, ctx: Caller, key: Any, *, shown: bool = True) -> tuple[Any, MakeRow]:
+        """The object with this key, and what makes its row; raises ToolError where there is none
+        the caller may see. Not `shown`, it comes with all its fields, to be changed."""
+        queryset = self.objects(ctx)
+        row: MakeRow = dict
+        if shown:
+            queryset, row = self.shape.load(queryset, self.scope(ctx, queryset))
+        with asked_in_range():
+            obj = next(iter(queryset.filter(**{self.lookup.name: key})[:1]), None)
+        if obj is None or not self.may_view(ctx, obj):
+            raise ToolError(f"There is no {self.resource.name} {key}.")
+        return obj, row
+
+    # Where it stands
+
+    @cached_property
+    def template(self) -> UriTemplate:
+        """The URIs of the objects."""
+        return UriTemplate(f"{self.resource.uri}/{{{self.lookup.name}}}")
+
+    def uri_of(self, obj: Any) -> str:
+        """Where the object stands."""
+        key = getattr(obj, self.lookup.field.attname)
+        return self.template.expand({self.lookup.name: str(key)})
+
+
+@contextmanager
+def asked_in_range() -> Iterator[None]:
+    """Raises ToolError where the database refuses a value it is asked for: a number no column
+    holds, or a text with a NUL in it."""
+    try:
+        yield
+    except (DataError, OverflowError, ValueError) as error:
+        raise ToolError("A value is out of the range the database knows.") from error

@@ -1,0 +1,183 @@
+"""What the field of a model is in JSON: the type that is shown, the type that is taken, and the
+lookups it can be filtered by.
+
+A kind knows one field and no caller. Which fields are exposed is `selection`'s business; how a
+field becomes part of a query, `scope`'s.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from django.db import models
+from pydantic import PlainSerializer, WithJsonSchema
+from typing_extensions import TypedDict
+
+from .annotations import list_of
+
+#: Lookups by the kind of a value. Words are Django's.
+TEXT: Final = ("exact", "iexact", "contains", "icontains", "startswith", "istartswith", "in")
+NUMBER: Final = ("exact", "gt", "gte", "lt", "lte", "range", "in")
+DATE: Final = (*NUMBER, "year", "month", "day")
+DATETIME: Final = (*DATE, "date")
+EXACT: Final = ("exact", "in")
+#: What a filter offers where the author names a field and no lookups.
+USUAL: Final = {
+    TEXT: ("exact", "icontains"),
+    NUMBER: ("exact", "gte", "lte"),
+    DATE: ("exact", "gte", "lte"),
+    DATETIME: ("gte", "lte"),
+    EXACT: ("exact", "in"),
+}
+
+#: Lookups whose argument is not one value of the field: what it is instead.
+PARTS: Final = {"year": int, "month": int, "day": int, "date": datetime.date, "isnull": bool}
+
+
+class FileLink(TypedDict):
+    """A file of an object: its name in the storage, and where it can be fetched."""
+
+    name: str
+    url: str | None
+
+
+def _plain(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _iso(value: datetime.timedelta) -> str:
+    sign, value = ("-", -value) if value < datetime.timedelta() else ("", value)
+    fraction = f".{value.microseconds:06}" if value.microseconds else ""
+    return f"{sign}P{value.days}DT{value.seconds}{fraction}S"
+
+
+#: Written with every digit, and never as a float, which would lose some.
+ExactDecimal = Annotated[
+    Decimal,
+    PlainSerializer(_plain, return_type=str),
+    WithJsonSchema({"type": "string", "format": "decimal"}, mode="serialization"),
+]
+ExactDuration = Annotated[
+    datetime.timedelta,
+    PlainSerializer(_iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "duration"}, mode="serialization"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What values of a field are: `shown` in a result, `taken` as an argument, `stored` in Python.
+
+    All are annotations for pydantic. `lookups` are those that may be allowed, `usual` those that
+    are where nobody says which. A kind that is not `comparable` can be neither ordered, filtered
+    nor grouped by.
+    """
+
+    shown: Any
+    taken: Any
+    stored: Any = None
+    lookups: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()
+    numeric: bool = False
+    dated: bool = False
+
+    @property
+    def comparable(self) -> bool:
+        return bool(self.lookups)
+
+    def argument(self, lookup: str) -> Any:
+        """The annotation of what `lookup` compares with."""
+        if lookup in PARTS:
+            return PARTS[lookup]
+        if lookup == "in":
+            return list_of(self.taken, 1, 100)
+        if lookup == "range":
+            return list_of(self.taken, 2, 2)
+        return self.taken
+
+
+#: Django's classes, the most special first, and what their values are. PositiveIntegerField and
+#: its like say their own bounds.
+_BASES: Final[Mapping[type[models.Field[Any, Any]], tuple[Any, Any, tuple[str, ...]]]] = {
+    models.BooleanField: (bool, bool, EXACT),
+    models.DateTimeField: (datetime.datetime, datetime.datetime, DATETIME),
+    models.DateField: (datetime.date, datetime.date, DATE),
+    models.TimeField: (datetime.time, datetime.time, NUMBER),
+    models.DurationField: (ExactDuration, datetime.timedelta, NUMBER),
+    models.DecimalField: (ExactDecimal, Decimal, NUMBER),
+    models.FloatField: (float, float, NUMBER),
+    models.IntegerField: (int, int, NUMBER),
+    models.UUIDField: (uuid.UUID, uuid.UUID, EXACT),
+    models.GenericIPAddressField: (str, str, EXACT),
+    models.JSONField: (Any, Any, ()),
+    models.FileField: (FileLink | None, None, ()),
+    models.CharField: (str, str, TEXT),
+    models.TextField: (str, str, TEXT),
+}
+
+
+def kind_of(field: models.Field[Any, Any]) -> Kind | None:
+    """The kind of a field that is no relation; None for one that has no JSON."""
+    if isinstance(field, models.GeneratedField):
+        return kind_of(field.output_field)  # type: ignore[arg-type]
+    array = _array_of(field)
+    if array is not None:
+        return array
+    found = next((row for base, row in _BASES.items() if isinstance(field, base)), None)
+    if found is None:
+        return None
+    shown, taken, lookups = found
+    if getattr(field, "choices", None) and lookups:
+        return _choice(field, taken)
+    usual = USUAL.get(lookups, ())
+    if lookups and field.null:
+        lookups, usual = (*lookups, "isnull"), (*usual, "isnull")
+    return Kind(
+        shown=shown | None if field.null else shown,
+        taken=taken,
+        stored=taken,
+        lookups=lookups,
+        usual=usual,
+        numeric=isinstance(field, models.IntegerField | models.DecimalField | models.FloatField),
+        dated=isinstance(field, models.DateField),
+    )
+
+
+def _choice(field: models.Field[Any, Any], taken: Any) -> Kind:
+    """Values with titles. A value from before the choices changed is shown all the same."""
+    pairs = [(value, str(label)) for value, label in field.flatchoices if value is not None]
+    values = tuple(value for value, _ in pairs)
+    titled = [{"const": value, "title": label} for value, label in pairs]
+    one_of = WithJsonSchema({"oneOf": titled})
+    lax = WithJsonSchema({"anyOf": [{"oneOf": titled}, {"type": _json_type(taken)}]})
+    shown: Any = Annotated[taken, lax]
+    if field.null:
+        shown = shown | None
+    try:
+        chosen: Any = Annotated[Literal[values], one_of]
+    except TypeError:
+        chosen = taken
+    nullable = ("isnull",) if field.null else ()
+    lookups = (*EXACT, *nullable)
+    return Kind(shown=shown, taken=chosen, stored=taken, lookups=lookups, usual=lookups)
+
+
+def _json_type(taken: Any) -> str:
+    return {bool: "boolean", int: "integer", float: "number"}.get(taken, "string")
+
+
+def _array_of(field: models.Field[Any, Any]) -> Kind | None:
+    """The kind of PostgreSQL's ArrayField, recognised without importing it."""
+    base = getattr(field, "base_field", None)
+    if base is None or field.get_internal_type() != "ArrayField":
+        return None
+    inner = kind_of(base)
+    if inner is None:
+        return None
+    shown, taken = list_of(inner.shown), list_of(inner.taken)
+    return Kind(shown=shown | None if field.null else shown, taken=taken, stored=taken)

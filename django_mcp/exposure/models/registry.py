@@ -1,0 +1,70 @@
+"""Which models are exposed on which server, and everything that is registered for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from django.apps import apps
+from django.db import models
+
+from ... import conf
+from ...server.errors import RegistrationError
+from ...server.registration import Registration
+from . import reading
+from .exposed import ExposedModel
+from .options import ModelResource
+
+_exposed: WeakKeyDictionary[Registration, dict[type[models.Model], ExposedModel]] = (
+    WeakKeyDictionary()
+)
+
+#: What registers the tool of an action.
+_TOOLS: Final[dict[str, Callable[[Registration, ExposedModel], None]]] = {
+    "list": reading.add_list,
+    "search": reading.add_search,
+    "get": reading.add_get,
+}
+
+
+def exposed_on(server: Registration) -> dict[type[models.Model], ExposedModel]:
+    """The exposed models of a server."""
+    return _exposed.setdefault(server, {})
+
+
+def expose(
+    server: Registration,
+    model: type[models.Model],
+    resource_class: type[ModelResource],
+    options: dict[str, Any],
+) -> ExposedModel:
+    """Expose `model` on `server` as `resource_class` says; see DjangoRegistration.expose."""
+    if not apps.models_ready:
+        raise RegistrationError(
+            f"{model.__name__} is exposed before the models are loaded: do it in an app's mcp.py, "
+            "which is imported afterwards."
+        )
+    if not issubclass(model, models.Model):
+        raise RegistrationError(f"expose() takes a model, not {model!r}.")
+    found = exposed_on(server)
+    if model in found:
+        raise RegistrationError(f"{model._meta.label} is exposed on this server already.")
+    if options:
+        resource_class = _with_options(resource_class, options)
+    resource = resource_class(model)
+    exposed = ExposedModel(resource, found.get, tuple(conf.get().never_expose))
+    found[model] = exposed
+    for action in resource.tools:
+        _TOOLS[action](server, exposed)
+    return exposed
+
+
+def _with_options(resource_class: type[ModelResource], options: dict[str, Any]) -> Any:
+    for name in options:
+        if name.startswith("_") or name == "model" or not hasattr(ModelResource, name):
+            known = [n for n in ModelResource.__annotations__ if n != "model"]
+            raise RegistrationError(
+                f"expose() knows no option {name!r}; there are {', '.join(known)}."
+            )
+    return type(resource_class.__name__, (resource_class,), options)

@@ -1,0 +1,130 @@
+"""What one caller may see of one model, as parts of a query.
+
+The only place where an exposed field becomes an expression, a condition or a join. Where a relation
+leads to a model that is exposed itself, the caller sees of the other side what they would see
+there, and nothing of the rest: such a relation reads as null, in what is shown as in filters,
+orderings and groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from django.db import models
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
+
+from .options import Caller
+from .selection import Exposed
+
+
+class Visible(Protocol):
+    """What a scope asks another exposed model for."""
+
+    @property
+    def object_permissions(self) -> bool:
+        """Whether it depends on the object who may see it."""
+
+    def visible(self, ctx: Caller) -> QuerySet[Any] | None:
+        """The objects the caller may see; None for all there are."""
+
+    def may_view(self, ctx: Caller, obj: Any) -> bool:
+        """Whether the caller may see `obj`, which is one of the `visible`."""
+
+
+class Scope:
+    """The exposed fields of a model, for one caller and one call."""
+
+    def __init__(
+        self, ctx: Caller, others: Callable[[type[models.Model]], Visible | None], using: str
+    ) -> None:
+        """`others` finds the model that a relation leads to, where it is exposed; `using` is the
+        database that is asked."""
+        self._ctx, self._others, self._using = ctx, others, using
+        self._limits: dict[type[models.Model], QuerySet[Any] | None] = {}
+
+    def all(self, model: type[models.Model]) -> QuerySet[Any]:
+        """The objects of `model`, whoever asks."""
+        return model._default_manager.using(self._using).order_by()
+
+    def limit(self, model: type[models.Model]) -> QuerySet[Any] | None:
+        """The objects of `model` the caller may see; None for all there are."""
+        if model not in self._limits:
+            other = self._others(model)
+            found = None if other is None else other.visible(self._ctx)
+            self._limits[model] = None if found is None else found.using(self._using).order_by()
+        return self._limits[model]
+
+    def may_view(self, obj: Any) -> bool:
+        """Whether the caller may see `obj` at the end of a relation, which is in its `limit`."""
+        other = self._others(type(obj))
+        return other is None or not other.object_permissions or other.may_view(self._ctx, obj)
+
+    def expression(self, member: Exposed) -> Any:
+        """What `member`, which is one value, is ordered and grouped by: null where it is hidden."""
+        seen = self._seen(member)
+        column = F(_column(member))
+        return column if seen is None else Case(When(seen, then=column), default=None)
+
+    def condition(self, member: Exposed, lookup: str, value: Any) -> Q:
+        """The objects whose `member` compares with `value` as `lookup` says."""
+        if member.many:
+            return Q(Exists(self._several(member, lookup, value)))
+        seen = self._seen(member)
+        if lookup == "isnull":
+            null = Q(**{f"{member.name}__isnull": True})
+            if seen is not None:
+                null |= ~seen
+            return null if value else ~null
+        found = Q(**{f"{_column(member)}__{lookup}": value})
+        return found if seen is None else found & seen
+
+    def related(self, member: Exposed, keys: Iterable[Any]) -> QuerySet[Any]:
+        """The objects with these keys that a relation may be led to by the caller."""
+        field = member.field
+        one = not (member.many or field.auto_created)
+        name = field.target_field.name if one else "pk"
+        limit = self.limit(member.related)
+        queryset = self.all(member.related) if limit is None else limit
+        return queryset.filter(**{f"{name}__in": list(keys)})
+
+    def _seen(self, member: Exposed) -> Q | None:
+        """True of the objects from which the caller sees all the way to `member`; None for all."""
+        seen: Q | None = None
+        for path, model in member.hops:
+            limit = self._comparable_limit(model)
+            if limit is not None:
+                here = Q(**{f"{path}__in": limit.values("pk")})
+                seen = here if seen is None else seen & here
+        return seen
+
+    def _comparable_limit(self, model: type[models.Model]) -> QuerySet[Any] | None:
+        other = self._others(model)
+        if other is not None and other.object_permissions:
+            # Who sees which of them only Python knows, so nothing is compared with any of them.
+            return self.all(model).none()
+        return self.limit(model)
+
+    def _several(self, member: Exposed, lookup: str, value: Any) -> QuerySet[Any]:
+        field, limit = member.field, self._comparable_limit(member.related)
+        if field.one_to_many:
+            rows = member.related._default_manager.using(self._using)
+            here, there = field.field.name, "pk"
+        elif field.auto_created:
+            rows = field.field.remote_field.through._default_manager.using(self._using)
+            here, there = field.field.m2m_reverse_field_name(), field.field.m2m_field_name()
+        else:
+            rows = field.remote_field.through._default_manager.using(self._using)
+            here, there = field.m2m_field_name(), field.m2m_reverse_field_name()
+        found = rows.filter(**{here: OuterRef("pk"), f"{there}__{lookup}": value})
+        return found if limit is None else found.filter(**{f"{there}__in": limit.values("pk")})
+
+
+def _column(member: Exposed) -> str:
+    """The column that is compared. That of a relation is its own key: its name alone would be
+    ordered as the other model is, which may be by what is not exposed."""
+    if member.is_relation and not member.field.auto_created:
+        prefix, _, _ = member.name.rpartition("__")
+        column = str(member.field.attname)
+        return f"{prefix}__{column}" if prefix else column
+    return f"{member.name}__pk" if member.is_relation else member.name

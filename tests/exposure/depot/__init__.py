@@ -1,0 +1,1 @@
+"""An app whose models have a field of every kind, and something to hide."""

@@ -1,0 +1,90 @@
+"""Servers for the tests of exposed models, and what is on their shelves."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import Permission, User
+
+from django_mcp import ANONYMOUS, MCPServer, Principal
+from tests.conversations.talk import consumer_of
+from tests.doors import AsgiDoor, Reply, envelope
+
+from . import models
+
+
+class Guest:
+    """A client of a server that acts for one user."""
+
+    def __init__(self, server: MCPServer, user: Any = None) -> None:
+        self._user = user
+        self._ids = iter(range(1, 1_000_000))
+        self.door: AsgiDoor = consumer_of(server, authenticate=self._principal)
+
+    def _principal(self, request: Any) -> Principal:
+        if self._user is None:
+            return ANONYMOUS
+        return Principal(id=f"user:{self._user.pk}", user=self._user)
+
+    async def ask(self, method: str, **params: Any) -> Reply:
+        return await self.door.post(envelope(method, params, id=next(self._ids)))
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        """The structured content of a tool's result; fails where the tool did."""
+        result = (await self.ask("tools/call", name=tool, arguments=arguments)).result
+        assert not result.get("isError"), result
+        return result["structuredContent"]
+
+    async def fail(self, tool: str, **arguments: Any) -> str:
+        """What a tool says that failed."""
+        result = (await self.ask("tools/call", name=tool, arguments=arguments)).result
+        assert result["isError"], result
+        return str(result["content"][0]["text"])
+
+    async def tools(self) -> dict[str, Any]:
+        """The tools by name."""
+        result = (await self.ask("tools/list")).result
+        return {tool["name"]: tool for tool in result["tools"]}
+
+
+def user_with(*codenames: str, name: str = "ann") -> User:
+    """A user with these permissions on the depot's models."""
+    user = User.objects.create_user(name)
+    for codename in codenames:
+        user.user_permissions.add(
+            Permission.objects.get(content_type__app_label="depot", codename=codename)
+        )
+    return user
+
+
+def fill() -> None:
+    """A few things."""
+    france = models.Country.objects.create(code="fr", name="France")
+    atlantis = models.Country.objects.create(code="at", name="Atlantis", hidden=True)
+    acme = models.Maker.objects.create(name="Acme", country=france, salary=5)
+    deep = models.Maker.objects.create(name="Deep", country=atlantis, salary=1)
+    old, blue = (models.Tag.objects.create(word=word) for word in ("old", "blue"))
+    lamp = models.Thing.objects.create(
+        name="Lamp",
+        slug="lamp",
+        count=3,
+        price=Decimal("12.5000"),
+        weight=1.5,
+        state="used",
+        level=2,
+        made_on=datetime.date(1999, 12, 31),
+        seen_at=datetime.datetime(2026, 1, 31, 12, 30, 0, 123456, tzinfo=datetime.UTC),
+        opens=datetime.time(9, 30),
+        kept_for=datetime.timedelta(days=2, seconds=5, microseconds=7),
+        address="2001:db8::1",
+        data={"a": [1, None, "é"]},
+        maker=acme,
+        notes="has a cord",
+        password="hunter2",
+        api_token="t0ken",
+    )
+    lamp.tags.set([old, blue])
+    models.Thing.objects.create(name="Anchor", slug="anchor", count=1, maker=deep, fragile=True)
+    models.Thing.objects.create(name="Zither", slug="zither", count=2, price=Decimal("0.0001"))
