@@ -102,7 +102,7 @@ class _Ways:
             return member.compute
         for path, model in member.hops:
             if path not in self._known:
-                self._known[path] = self._lead(path, model, member.many and path == member.name)
+                self._known[path] = self._lead(path, model, member)
         if not member.hops:
             if isinstance(member.field, models.FileField):
                 return _file(member.field.attname)
@@ -117,9 +117,12 @@ class _Ways:
             return _reference(reach, own, may_view)
         return _beyond(reach, member.field, may_view)
 
-    def _lead(self, path: str, model: type[models.Model], several: bool) -> _Way:
+    def _lead(self, path: str, model: type[models.Model], member: Exposed) -> _Way:
         parent, _, name = path.rpartition(SEPARATOR)
         before = self._known.get(parent, _Way("", joined=True))
+        several = member.many and path == member.name
+        if several and member.field.auto_created:
+            name = member.field.get_accessor_name()
         attributes = f"{before.attributes}{SEPARATOR}{name}" if parent else name
         limit = self._scope.limit(model)
         if several:

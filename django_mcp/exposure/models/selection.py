@@ -190,7 +190,7 @@ class Selection(Mapping[str, Exposed]):
             if relation is None or not relation.is_relation:
                 break
             self._refuse(model, relation, name)
-            if relation.many_to_many or relation.one_to_many or relation.auto_created:
+            if relation.many_to_many or relation.one_to_many:
                 raise RegistrationError(
                     f"{self._label}: {name!r} goes through {part!r}, of which an object has "
                     f"several: expose {part!r} itself, or a method that makes of them what is "
