@@ -17,13 +17,13 @@ from django.db.models import QuerySet
 
 from ...protocol.uri_templates import UriTemplate
 from ...server.access import AccessRule, Principal
-from ...server.errors import ToolError
+from ...server.errors import RegistrationError, ToolError
 from .filters import Filter, filters_of
 from .options import Caller, ModelResource
 from .pages import Order, orders_of
 from .rows import Shape
 from .scope import Scope
-from .selection import Selection
+from .selection import Exposed, Selection
 
 MakeRow = Callable[[Any], dict[str, Any]]
 
@@ -67,7 +67,16 @@ class ExposedModel:
         self.orders: dict[str, Order] = orders_of(
             self.selection, resource.ordering, resource.ordering_fields
         )
-        self.order = next(iter(self.orders.values()))
+        self.searched = [self._searchable(name) for name in resource.search_fields]
+
+    def _searchable(self, name: str) -> Exposed:
+        member = self.selection.get(name)
+        if member is None or "icontains" not in member.kind.lookups:
+            raise RegistrationError(
+                f"{self.model._meta.label}: search_fields names {name!r}, which is not exposed or "
+                "no text: add it to fields."
+            )
+        return member
 
     # Who may see what
 

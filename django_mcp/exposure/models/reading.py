@@ -11,7 +11,6 @@ from django.db.models import Q
 from pydantic import Field
 
 from ...server.context import Context
-from ...server.errors import RegistrationError
 from ...server.registration import Registration
 from .annotations import list_of, record
 from .exposed import ExposedModel, asked_in_range
@@ -39,13 +38,6 @@ def add_search(server: Registration, exposed: ExposedModel) -> None:
     names = exposed.resource.search_fields
     if not names:
         return
-    for name in names:
-        member = exposed.selection.get(name)
-        if member is None or "icontains" not in member.kind.lookups:
-            raise RegistrationError(
-                f"{exposed.model._meta.label}: search_fields names {name!r}, which is not exposed "
-                "or no text: add it to fields."
-            )
     what = Argument(
         annotation=Annotated[str, Field(min_length=1, max_length=200)],
         description=f"Words that all have to be found in {_listed(names)}",
@@ -119,10 +111,9 @@ def _lister(exposed: ExposedModel) -> Callable[[Context, dict[str, Any]], Any]:
 
 
 def _search(exposed: ExposedModel, words: str, scope: Any) -> Q:
-    members = [exposed.selection[name] for name in exposed.resource.search_fields]
     found = Q()
     for word in words.split()[:WORDS]:
-        anywhere = [scope.condition(member, "icontains", word) for member in members]
+        anywhere = [scope.condition(member, "icontains", word) for member in exposed.searched]
         found &= functools.reduce(operator.or_, anywhere)
     return found
 

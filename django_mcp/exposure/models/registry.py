@@ -54,9 +54,18 @@ def expose(
         resource_class = _with_options(resource_class, options)
     resource = resource_class(model)
     exposed = ExposedModel(resource, found.get, tuple(conf.get().never_expose))
+    there = {tool.key for tool in server.tools}
     found[model] = exposed
-    for action in resource.tools:
-        _TOOLS[action](server, exposed)
+    try:
+        for action in resource.tools:
+            _TOOLS[action](server, exposed)
+    except RegistrationError:
+        # All of it, or nothing.
+        del found[model]
+        for tool in server.tools:
+            if tool.key not in there:
+                server.remove_tool(tool.key)
+        raise
     return exposed
 
 
