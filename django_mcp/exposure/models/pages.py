@@ -85,9 +85,11 @@ class Order:
         is none of this order.
         """
         columns = [_Column.of(number, key, scope) for number, key in enumerate(self.keys)]
-        queryset = queryset.annotate(
-            **{column.name: column.made for column in columns if column.made is not None}
-        ).order_by(*[f"{'-' if column.descending else ''}{column.name}" for column in columns])
+        if made := {column.name: column.made for column in columns if column.made is not None}:
+            queryset = queryset.annotate(**made)
+        queryset = queryset.order_by(
+            *[f"{'-' if column.descending else ''}{column.name}" for column in columns]
+        )
         after = None if cursor is None else self._decode(cursor)
         found: list[Any] = []
         last, looked_at = None, 0

@@ -97,9 +97,11 @@ def _lister(exposed: ExposedModel) -> Callable[[Context, dict[str, Any]], Any]:
         words = given.pop("search", None)
         queryset = exposed.objects(ctx)
         scope = exposed.scope(ctx, queryset)
-        queryset = queryset.filter(condition(exposed.filters, given, scope))
+        wanted = condition(exposed.filters, given, scope)
         if words is not None:
-            queryset = queryset.filter(_search(exposed, words, scope))
+            wanted &= _search(exposed, words, scope)
+        if wanted:
+            queryset = queryset.filter(wanted)
         queryset, row = exposed.shape.load(queryset, scope)
         with asked_in_range():
             page = order.page(

@@ -7,7 +7,7 @@ end of a relation, `scope`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
@@ -42,6 +42,7 @@ class Shape:
         shown, for what computed members and the names of objects need."""
         self._selection = selection
         self._join, self._prefetch = tuple(select_related), tuple(prefetch_related)
+        self._known_columns: dict[tuple[str, ...], list[str]] = {}
         members = {member.name: _annotated(member) for member in selection.members}
         self.type = record(name, members)
 
@@ -54,7 +55,7 @@ class Shape:
         if joins := [*self._join, *ways.joins]:
             queryset = queryset.select_related(*joins)
         if not self._selection.computes and not self._join:
-            queryset = queryset.only(*self._columns(ways.joins))
+            queryset = queryset.only(*self._columns(tuple(ways.joins)))
         if prefetches := [*self._prefetch, *ways.prefetches]:
             queryset = queryset.prefetch_related(*prefetches)
 
@@ -63,8 +64,10 @@ class Shape:
 
         return queryset, row
 
-    def _columns(self, joins: Iterable[str]) -> list[str]:
+    def _columns(self, joins: tuple[str, ...]) -> list[str]:
         """Every column that is shown: others may be long."""
+        if joins in self._known_columns:
+            return self._known_columns[joins]
         model = self._selection.model
         columns = {model._meta.pk.name}
         for member in self._selection.members:
@@ -76,7 +79,7 @@ class Shape:
             for part in path.split(SEPARATOR):
                 related = related._meta.get_field(part).related_model  # type: ignore[assignment]
             columns.update(f"{path}{SEPARATOR}{f.attname}" for f in related._meta.concrete_fields)
-        return sorted(columns)
+        return self._known_columns.setdefault(joins, sorted(columns))
 
 
 @dataclass(frozen=True, slots=True)
