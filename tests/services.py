@@ -1,9 +1,9 @@
-"""PostgreSQL and Redis for the tests: started when first needed, ended by their id.
+"""PostgreSQL, MariaDB and Redis for the tests: started when first needed, ended by their id.
 
 Each is a process of its own in a directory of its own, on a free port of the loopback interface,
-and keeps nothing. `postgres()` and `redis()` start one; the fixtures of the same names
-(tests/conftest.py) share one among all the tests that use it, and skip them where the programs are
-not installed.
+and keeps nothing. `postgres()`, `mariadb()` and `redis()` start one; the fixtures `postgres` and
+`redis` (tests/conftest.py) share one among all the tests that use it, and skip them where the
+programs are not installed.
 """
 
 from __future__ import annotations
@@ -110,6 +110,33 @@ class Postgres(Service):
         }
 
 
+class MariaDB(Service):
+    """A MariaDB server with nothing in it."""
+
+    ready = "ready for connections"
+    stop_signal = signal.SIGTERM
+
+    def new_database(self) -> dict[str, Any]:
+        """An entry of DATABASES, for a database of the caller's own."""
+        import MySQLdb
+
+        name = f"mcp_{secrets.token_hex(4)}"
+        connection = MySQLdb.connect(host=HOST, port=self.port, user="root")
+        try:
+            connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        finally:
+            connection.close()
+        return {
+            "ENGINE": "django.db.backends.mysql",
+            "TEST": {"CHARSET": "utf8mb4"},
+            "NAME": name,
+            "USER": "root",
+            "PASSWORD": "",
+            "HOST": HOST,
+            "PORT": str(self.port),
+        }
+
+
 class Redis(Service):
     """A Redis server with nothing in it."""
 
@@ -147,6 +174,36 @@ def postgres() -> Iterator[Postgres]:
         command = [str(programs / "postgres"), "-D", str(directory / "data"), "-p", str(port)]
         command += [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         yield from _running(Postgres(command, port, user))
+
+
+@contextmanager
+def mariadb() -> Iterator[MariaDB]:
+    """A server that runs meanwhile; raises Missing."""
+    try:
+        import MySQLdb  # noqa: F401
+    except ImportError:
+        raise Missing("mysqlclient is not installed") from None
+    install, server = (
+        shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        for name in ("mariadb-install-db", "mariadbd")
+    )
+    if install is None or server is None:
+        raise Missing("mariadbd is not installed")
+    # It does not run as root unless it is told to.
+    user = _unprivileged() if os.getuid() == 0 else None
+    with _directory(user) as directory:
+        data, port = f"--datadir={directory / 'data'}", free_port()
+        subprocess.run(
+            [install, "--no-defaults", data, "--auth-root-authentication-method=normal"],
+            check=True,
+            capture_output=True,
+            timeout=PATIENCE,
+            cwd=directory,
+            **_as_user(user),
+        )
+        options = [f"--port={port}", f"--bind-address={HOST}", "--skip-name-resolve"]
+        options.append(f"--socket={directory / 'socket'}")
+        yield from _running(MariaDB([server, "--no-defaults", data, *options], port, user))
 
 
 @contextmanager

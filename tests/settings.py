@@ -6,6 +6,9 @@ itself, with pytest-django's ``settings`` fixture.
 
 from __future__ import annotations
 
+import json
+import os
+
 SECRET_KEY = "for the test-suite only, and long enough for every signer that looks at its length"
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
@@ -40,6 +43,8 @@ TEMPLATES = [
 
 ROOT_URLCONF = "tests.urls"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+if "MCP_TEST_DATABASE" in os.environ:  # What tests.databases starts.
+    DATABASES = {"default": json.loads(os.environ["MCP_TEST_DATABASE"])}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

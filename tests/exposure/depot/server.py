@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
+from django.core.management.color import no_style
+from django.db import connection
 
 from django_mcp import ANONYMOUS, MCPServer, Principal
 from tests.conversations.talk import consumer_of
@@ -60,13 +62,15 @@ def user_with(*codenames: str, name: str = "ann") -> User:
 
 
 def fill() -> None:
-    """A few things."""
+    """A few things, with keys that tests may count on in any database."""
     france = models.Country.objects.create(code="fr", name="France")
     atlantis = models.Country.objects.create(code="at", name="Atlantis", hidden=True)
-    acme = models.Maker.objects.create(name="Acme", country=france, salary=5)
-    deep = models.Maker.objects.create(name="Deep", country=atlantis, salary=1)
-    old, blue = (models.Tag.objects.create(word=word) for word in ("old", "blue"))
+    acme = models.Maker.objects.create(pk=1, name="Acme", country=france, salary=5)
+    deep = models.Maker.objects.create(pk=2, name="Deep", country=atlantis, salary=1)
+    old = models.Tag.objects.create(pk=1, word="old")
+    blue = models.Tag.objects.create(pk=2, word="blue")
     lamp = models.Thing.objects.create(
+        pk=1,
         name="Lamp",
         slug="lamp",
         count=3,
@@ -86,5 +90,14 @@ def fill() -> None:
         api_token="t0ken",
     )
     lamp.tags.set([old, blue])
-    models.Thing.objects.create(name="Anchor", slug="anchor", count=1, maker=deep, fragile=True)
-    models.Thing.objects.create(name="Zither", slug="zither", count=2, price=Decimal("0.0001"))
+    models.Thing.objects.create(
+        pk=2, name="Anchor", slug="anchor", count=1, maker=deep, fragile=True
+    )
+    models.Thing.objects.create(
+        pk=3, name="Zither", slug="zither", count=2, price=Decimal("0.0001")
+    )
+    # Keys that were given are not known to the sequences of some databases.
+    made = [models.Maker, models.Tag, models.Thing, models.Paper]
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), made):
+            cursor.execute(statement)
