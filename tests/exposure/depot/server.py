@@ -6,6 +6,7 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission, User
 from django.core.management.color import no_style
 from django.db import connection
@@ -32,6 +33,11 @@ class Guest:
 
     async def ask(self, method: str, **params: Any) -> Reply:
         return await self.door.post(envelope(method, params, id=next(self._ids)))
+
+    def ask_now(self, method: str, **params: Any) -> Reply:
+        """The same for a test that is not asynchronous."""
+        reply: Reply = async_to_sync(self.ask)(method, **params)
+        return reply
 
     async def call(self, tool: str, **arguments: Any) -> Any:
         """The structured content of a tool's result; fails where the tool did."""
