@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
+from django.conf import settings
 from django.db import models
-from pydantic import PlainSerializer, WithJsonSchema
+from django.utils import timezone
+from pydantic import AfterValidator, PlainSerializer, WithJsonSchema
 from typing_extensions import TypedDict
 
 from .annotations import list_of
@@ -69,6 +71,17 @@ ExactDuration = Annotated[
 ]
 
 
+def _in_the_projects_terms(value: datetime.datetime) -> datetime.datetime:
+    """With a time zone where the project's have one, and without where they have none."""
+    if settings.USE_TZ:
+        return timezone.make_aware(value) if timezone.is_naive(value) else value
+    return value if timezone.is_naive(value) else timezone.make_naive(value)
+
+
+#: A moment without a time zone is in the current one.
+Moment = Annotated[datetime.datetime, AfterValidator(_in_the_projects_terms)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """What values of a field are: `shown` in a result, `taken` as an argument, `stored` in Python.
@@ -105,7 +118,7 @@ class Kind:
 #: its like say their own bounds.
 _BASES: Final[Mapping[type[models.Field[Any, Any]], tuple[Any, Any, tuple[str, ...]]]] = {
     models.BooleanField: (bool, bool, EXACT),
-    models.DateTimeField: (datetime.datetime, datetime.datetime, DATETIME),
+    models.DateTimeField: (datetime.datetime, Moment, DATETIME),
     models.DateField: (datetime.date, datetime.date, DATE),
     models.TimeField: (datetime.time, datetime.time, NUMBER),
     models.DurationField: (ExactDuration, datetime.timedelta, NUMBER),

@@ -315,12 +315,14 @@ def _relation(field: Any, many: bool) -> Kind:
     taken, stored = (str, str) if key is None else (key.taken, key.stored)
     shown = record("Reference", {"id": taken, "label": str})
     if many:
+        # A generic relation has no table between, and no foreign key, that could be asked.
+        asked = field.many_to_many or field.auto_created
         return Kind(
             shown=list_of(shown),
             taken=taken,
             stored=stored,
-            lookups=RELATION_LOOKUPS,
-            usual=("exact",),
+            lookups=RELATION_LOOKUPS if asked else (),
+            usual=("exact",) if asked else (),
         )
     optional = bool(field.null or field.auto_created)
     lookups = (*RELATION_LOOKUPS, "isnull") if optional else RELATION_LOOKUPS
