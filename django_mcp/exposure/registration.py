@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..server.decorators import PromptDecorator, ToolDecorator
@@ -71,3 +71,16 @@ class DjangoRegistration(Registration):
             expose(self, model, ModelResource, options)
             return None
         return register
+
+    def add_query_tool(
+        self, models: Sequence[type[models.Model]] | None = None, name: str = "query"
+    ) -> None:
+        """Register one tool that takes small queries of several exposed models.
+
+        `models` are exposed on this server already; None is for all that are exposed, now or later,
+        with `query=True`. Raises RegistrationError for a model that is not exposed, or where it
+        depends on the object who may see it, and for a name that is taken.
+        """
+        from .models.registry import add_query_tool
+
+        add_query_tool(self, models, name)

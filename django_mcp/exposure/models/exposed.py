@@ -16,7 +16,7 @@ from django.db import DataError, models
 from django.db.models import QuerySet
 
 from ...protocol.uri_templates import UriTemplate
-from ...server.access import AccessRule, Principal
+from ...server.access import Principal
 from ...server.errors import RegistrationError, ToolError
 from .filters import Filter, filters_of
 from .options import Caller, ModelResource
@@ -108,13 +108,23 @@ class ExposedModel:
             return True
         return self.resource.has_view_permission(ctx, obj) is True
 
-    def rule(self, has_permission: Callable[[Caller], bool]) -> AccessRule:
+    def rule(self, has_permission: Callable[[Caller], bool]) -> Callable[[Principal], bool]:
         """The access rule of a component that is for those whom `has_permission` lets."""
 
         def rule(principal: Principal) -> bool:
             return has_permission(_Visitor(principal))
 
         return rule
+
+    def beyond(self, ctx: Caller, name: str) -> ExposedModel | None:
+        """The exposed model that a relation to one object leads to, if the caller may view it."""
+        member = self.selection.get(name)
+        if member is None or not member.is_relation or member.many:
+            return None
+        other = self._others(member.related)
+        if other is None or other.object_permissions:
+            return None
+        return other if other.resource.has_view_permission(ctx) else None
 
     def scope(self, ctx: Caller, queryset: QuerySet[Any]) -> Scope:
         """What the caller may see, for queries on the database of `queryset`."""

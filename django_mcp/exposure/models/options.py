@@ -84,6 +84,12 @@ class ModelResource:
     #: that sums up objects (aggregate, query) can be offered.
     object_permissions: bool = False
 
+    #: Seconds after which the database stops a query, where it can; None for no limit.
+    query_timeout: float | None = 10.0
+    #: The most rows of one answer of aggregate and query, and its most bytes.
+    max_rows: int = 500
+    max_result_bytes: int = 256 * 1024
+
     #: Exposed fields that can be written; None for all that are editable.
     write_fields: Sequence[str] | None = None
     #: The most bytes of a file that are sent.
@@ -165,6 +171,15 @@ class ModelResource:
             raise RegistrationError(
                 f"{label}: list_per_page is {self.list_per_page}, and list_max_per_page "
                 f"{self.list_max_per_page}: 1 is the least, and the second is not below the first."
+            )
+        for name in ("max_rows", "max_result_bytes"):
+            if getattr(self, name) < 1:
+                raise RegistrationError(
+                    f"{label}: {name} is {getattr(self, name)}: 1 is the least."
+                )
+        if self.query_timeout is not None and self.query_timeout <= 0:
+            raise RegistrationError(
+                f"{label}: query_timeout is {self.query_timeout}: more than 0 seconds, or None."
             )
 
 

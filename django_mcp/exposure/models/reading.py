@@ -16,6 +16,8 @@ from .annotations import list_of, record
 from .exposed import ExposedModel, asked_in_range
 from .filters import condition
 from .functions import Argument, function_of
+from .limits import limited
+from .scope import Scope
 
 #: Words of one search: more do not make it better, and each costs.
 WORDS = 8
@@ -28,26 +30,22 @@ def add_list(server: Registration, exposed: ExposedModel) -> None:
         exposed,
         f"list_{exposed.resource.plural}",
         f"List {exposed.resource.plural}, a page at a time; the filters given all have to fit.",
-        {**_filters(exposed), **_paging(exposed)},
+        {**filter_arguments(exposed), **_paging(exposed)},
         _lister(exposed),
     )
 
 
 def add_search(server: Registration, exposed: ExposedModel) -> None:
     """`search_books`: the same for the objects in which every word is found."""
-    names = exposed.resource.search_fields
-    if not names:
+    what = search_argument(exposed)
+    if what is None:
         return
-    what = Argument(
-        annotation=Annotated[str, Field(min_length=1, max_length=200)],
-        description=f"Words that all have to be found in {_listed(names)}",
-    )
     _add(
         server,
         exposed,
         f"search_{exposed.resource.plural}",
         f"Search {exposed.resource.plural} for words, a page at a time.",
-        {"search": what, **_filters(exposed), **_paging(exposed)},
+        {"search": what, **filter_arguments(exposed), **_paging(exposed)},
         _lister(exposed),
     )
 
@@ -99,11 +97,11 @@ def _lister(exposed: ExposedModel) -> Callable[[Context, dict[str, Any]], Any]:
         scope = exposed.scope(ctx, queryset)
         wanted = condition(exposed.filters, given, scope)
         if words is not None:
-            wanted &= _search(exposed, words, scope)
+            wanted &= searched(exposed, words, scope)
         if wanted:
             queryset = queryset.filter(wanted)
         queryset, row = exposed.shape.load(queryset, scope)
-        with asked_in_range():
+        with limited(queryset.db, exposed.resource.query_timeout), asked_in_range():
             page = order.page(
                 queryset, scope, limit=limit, cursor=cursor, allows=exposed.allows(ctx)
             )
@@ -112,7 +110,19 @@ def _lister(exposed: ExposedModel) -> Callable[[Context, dict[str, Any]], Any]:
     return find
 
 
-def _search(exposed: ExposedModel, words: str, scope: Any) -> Q:
+def search_argument(exposed: ExposedModel) -> Argument | None:
+    """The argument that takes words to be searched for; None where nothing is searched."""
+    names = exposed.resource.search_fields
+    if not names:
+        return None
+    return Argument(
+        annotation=Annotated[str, Field(min_length=1, max_length=200)],
+        description=f"Words that all have to be found in {_listed(names)}",
+    )
+
+
+def searched(exposed: ExposedModel, words: str, scope: Scope) -> Q:
+    """The objects in which every word is found."""
     found = Q()
     for word in words.split()[:WORDS]:
         anywhere = [scope.condition(member, "icontains", word) for member in exposed.searched]
@@ -120,7 +130,8 @@ def _search(exposed: ExposedModel, words: str, scope: Any) -> Q:
     return found
 
 
-def _filters(exposed: ExposedModel) -> dict[str, Argument]:
+def filter_arguments(exposed: ExposedModel) -> dict[str, Argument]:
+    """The filters of a model as arguments, none of them required."""
     return {
         name: Argument(annotation=f.annotation | None, description=f.description, default=None)
         for name, f in exposed.filters.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -12,7 +12,7 @@ from django.db import models
 from ... import conf
 from ...server.errors import RegistrationError
 from ...server.registration import Registration
-from . import reading
+from . import aggregates, query, reading
 from .exposed import ExposedModel
 from .options import ModelResource
 
@@ -25,6 +25,7 @@ _TOOLS: Final[dict[str, Callable[[Registration, ExposedModel], None]]] = {
     "list": reading.add_list,
     "search": reading.add_search,
     "get": reading.add_get,
+    "aggregate": aggregates.add_aggregate,
 }
 
 
@@ -59,6 +60,8 @@ def expose(
     try:
         for action in resource.tools:
             _TOOLS[action](server, exposed)
+        if resource.query:
+            query.add_query(server, exposed)
     except RegistrationError:
         # All of it, or nothing.
         del found[model]
@@ -67,6 +70,32 @@ def expose(
                 server.remove_tool(tool.key)
         raise
     return exposed
+
+
+def add_query_tool(
+    server: Registration, wanted: Sequence[type[models.Model]] | None, name: str
+) -> None:
+    """A tool that takes queries of several models; see DjangoRegistration.add_query_tool."""
+    exposed = exposed_on(server)
+    for model in wanted or ():
+        found = exposed.get(model)
+        if found is None:
+            raise RegistrationError(
+                f"{model._meta.label} is not exposed on this server: expose() it before it can be "
+                "asked about."
+            )
+        if found.object_permissions:
+            raise RegistrationError(
+                f"{model._meta.label}: what sums up objects cannot ask of each who may see it: "
+                "scope them with get_queryset() and leave object_permissions off."
+            )
+
+    def asked() -> list[ExposedModel]:
+        if wanted is not None:
+            return [exposed[model] for model in wanted]
+        return [found for found in exposed.values() if found.resource.query]
+
+    query.add_query_of(server, name, asked)
 
 
 def _with_options(resource_class: type[ModelResource], options: dict[str, Any]) -> Any:

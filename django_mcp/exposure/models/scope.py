@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from django.db import models
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Exists, F, Min, OuterRef, Q, QuerySet, When
 
 from .options import Caller
 from .selection import Exposed
@@ -33,15 +33,47 @@ class Visible(Protocol):
 
 
 class Scope:
-    """The exposed fields of a model, for one caller and one call."""
+    """The exposed fields of a model, for one caller and one call.
+
+    That of another model, reached through a relation, is `beyond` it.
+    """
 
     def __init__(
-        self, ctx: Caller, others: Callable[[type[models.Model]], Visible | None], using: str
+        self,
+        ctx: Caller,
+        others: Callable[[type[models.Model]], Visible | None],
+        using: str,
+        *,
+        prefix: str = "",
+        seen: Q | None = None,
     ) -> None:
         """`others` finds the model that a relation leads to, where it is exposed; `using` is the
-        database that is asked."""
+        database that is asked. `prefix` is the way from what is queried to the model, `seen` is
+        true where the caller sees all the way."""
         self._ctx, self._others, self._using = ctx, others, using
+        self._prefix, self._before = prefix, seen
         self._limits: dict[type[models.Model], QuerySet[Any] | None] = {}
+
+    def beyond(self, member: Exposed) -> Scope:
+        """The exposed fields of the one object that `member`, a relation, leads to."""
+        return self._at(self._path(member.name), self._seen(member))
+
+    def each(self, queryset: QuerySet[Any], member: Exposed) -> tuple[QuerySet[Any], Scope, Any]:
+        """A row for each of the objects at the end of `member`, a relation to several, that each
+        object of `queryset` has; the scope for those rows, and the key of the one of a row.
+
+        What is summed up in groups of these counts each object once in a group.
+        """
+        rows, here, there = self._pairs(member)
+        rows = rows.filter(**{f"{here}__pk__in": queryset.values("pk")})
+        limit = self._comparable_limit(member.related)
+        if limit is not None:
+            rows = rows.filter(**{f"{there}__in": limit.values("pk")})
+        if not member.field.one_to_many and not rows.model._meta.auto_created:
+            # A project's own model between the two may join them more than once.
+            once = rows.order_by().values(f"{here}__pk", there).annotate(mcp_once=Min("pk"))
+            rows = rows.filter(pk__in=once.values("mcp_once"))
+        return rows.order_by(), self._at(here, None), F(there)
 
     def all(self, model: type[models.Model]) -> QuerySet[Any]:
         """The objects of `model`, whoever asks."""
@@ -63,20 +95,21 @@ class Scope:
     def expression(self, member: Exposed) -> Any:
         """What `member`, which is one value, is ordered and grouped by: null where it is hidden."""
         seen = self._seen(member)
-        column = F(_column(member))
+        column = F(self._path(_column(member)))
         return column if seen is None else Case(When(seen, then=column), default=None)
 
     def condition(self, member: Exposed, lookup: str, value: Any) -> Q:
         """The objects whose `member` compares with `value` as `lookup` says."""
         if member.many:
-            return Q(Exists(self._several(member, lookup, value)))
+            found = Q(Exists(self._several(member, lookup, value)))
+            return found if self._before is None else found & self._before
         seen = self._seen(member)
         if lookup == "isnull":
-            null = Q(**{f"{member.name}__isnull": True})
+            null = Q(**{f"{self._path(member.name)}__isnull": True})
             if seen is not None:
                 null |= ~seen
             return null if value else ~null
-        found = Q(**{f"{_column(member)}__{lookup}": value})
+        found = Q(**{f"{self._path(_column(member))}__{lookup}": value})
         return found if seen is None else found & seen
 
     def related(self, member: Exposed, keys: Iterable[Any]) -> QuerySet[Any]:
@@ -90,11 +123,11 @@ class Scope:
 
     def _seen(self, member: Exposed) -> Q | None:
         """True of the objects from which the caller sees all the way to `member`; None for all."""
-        seen: Q | None = None
+        seen = self._before
         for path, model in member.hops:
             limit = self._comparable_limit(model)
             if limit is not None:
-                here = Q(**{f"{path}__in": limit.values("pk")})
+                here = Q(**{f"{self._path(path)}__in": limit.values("pk")})
                 seen = here if seen is None else seen & here
         return seen
 
@@ -106,18 +139,34 @@ class Scope:
         return self.limit(model)
 
     def _several(self, member: Exposed, lookup: str, value: Any) -> QuerySet[Any]:
-        field, limit = member.field, self._comparable_limit(member.related)
+        limit = self._comparable_limit(member.related)
+        rows, here, there = self._pairs(member)
+        own = OuterRef(self._path("pk"))
+        found = rows.filter(**{f"{here}__pk": own, f"{there}__{lookup}": value})
+        return found if limit is None else found.filter(**{f"{there}__in": limit.values("pk")})
+
+    def _pairs(self, member: Exposed) -> tuple[QuerySet[Any], str, str]:
+        """The rows that lead from objects to those at the end of `member`, a relation to several:
+        the way from a row to the object, and to the key of the other."""
+        field = member.field
         if field.one_to_many:
             rows = member.related._default_manager.using(self._using)
-            here, there = field.field.name, "pk"
-        elif field.auto_created:
-            rows = field.field.remote_field.through._default_manager.using(self._using)
-            here, there = field.field.m2m_reverse_field_name(), field.field.m2m_field_name()
+            return rows, field.field.name, "pk"
+        if field.auto_created:
+            field = field.field
+            here, there = field.m2m_reverse_field_name(), field.m2m_field_name()
         else:
-            rows = field.remote_field.through._default_manager.using(self._using)
             here, there = field.m2m_field_name(), field.m2m_reverse_field_name()
-        found = rows.filter(**{here: OuterRef("pk"), f"{there}__{lookup}": value})
-        return found if limit is None else found.filter(**{f"{there}__in": limit.values("pk")})
+        rows = field.remote_field.through._default_manager.using(self._using)
+        return rows, here, f"{there}__pk"
+
+    def _at(self, prefix: str, seen: Q | None) -> Scope:
+        found = Scope(self._ctx, self._others, self._using, prefix=prefix, seen=seen)
+        found._limits = self._limits
+        return found
+
+    def _path(self, name: str) -> str:
+        return f"{self._prefix}__{name}" if self._prefix else name
 
 
 def _column(member: Exposed) -> str:
