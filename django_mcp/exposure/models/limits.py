@@ -85,22 +85,29 @@ def fitting(
 # ------------------------------------------------------------------------------------- by database
 
 
+#: Sets the shorter of two limits, and tells the one before; nought is none.
+_SET_TIMEOUT: Final = """
+WITH present AS MATERIALIZED (SELECT current_setting('statement_timeout') AS before)
+SELECT before, set_config(
+    'statement_timeout',
+    CASE
+        WHEN extract(epoch FROM before::interval) * 1000 BETWEEN 1 AND %(wanted)s THEN before
+        ELSE %(wanted)s::text
+    END,
+    true
+)
+FROM present
+"""
+
+
 @contextmanager
 def _postgresql(connection: Any, seconds: float) -> Iterator[None]:
     # Local to a transaction, so that it is never left behind, with a pooler between as well.
     nested = connection.in_atomic_block
     with transaction.atomic(using=connection.alias):
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT current_setting('statement_timeout'), "
-                "extract(epoch from current_setting('statement_timeout')::interval) * 1000"
-            )
-            before, milliseconds = cursor.fetchone()
-            wanted = _milliseconds(seconds)
-            if 0 < milliseconds <= wanted:
-                nested = False
-            else:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(wanted)])
+            cursor.execute(_SET_TIMEOUT, {"wanted": _milliseconds(seconds)})
+            before, _ = cursor.fetchone()
         yield
         if nested:
             # A savepoint that is rolled back takes it back, one that is released keeps it.

@@ -9,7 +9,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission, User
 from django.core.management.color import no_style
-from django.db import connection
+from django.db import connections
 
 from django_mcp import ANONYMOUS, MCPServer, Principal
 from tests.conversations.talk import consumer_of
@@ -67,15 +67,15 @@ def user_with(*codenames: str, name: str = "ann") -> User:
     return user
 
 
-def fill() -> None:
+def fill(using: str = "default") -> None:
     """A few things, with keys that tests may count on in any database."""
-    france = models.Country.objects.create(code="fr", name="France")
-    atlantis = models.Country.objects.create(code="at", name="Atlantis", hidden=True)
-    acme = models.Maker.objects.create(pk=1, name="Acme", country=france, salary=5)
-    deep = models.Maker.objects.create(pk=2, name="Deep", country=atlantis, salary=1)
-    old = models.Tag.objects.create(pk=1, word="old")
-    blue = models.Tag.objects.create(pk=2, word="blue")
-    lamp = models.Thing.objects.create(
+    france = models.Country.objects.using(using).create(code="fr", name="France")
+    atlantis = models.Country.objects.using(using).create(code="at", name="Atlantis", hidden=True)
+    acme = models.Maker.objects.using(using).create(pk=1, name="Acme", country=france, salary=5)
+    deep = models.Maker.objects.using(using).create(pk=2, name="Deep", country=atlantis, salary=1)
+    old = models.Tag.objects.using(using).create(pk=1, word="old")
+    blue = models.Tag.objects.using(using).create(pk=2, word="blue")
+    lamp = models.Thing.objects.using(using).create(
         pk=1,
         name="Lamp",
         slug="lamp",
@@ -96,14 +96,15 @@ def fill() -> None:
         api_token="t0ken",
     )
     lamp.tags.set([old, blue])
-    models.Thing.objects.create(
+    models.Thing.objects.using(using).create(
         pk=2, name="Anchor", slug="anchor", count=1, maker=deep, fragile=True
     )
-    models.Thing.objects.create(
+    models.Thing.objects.using(using).create(
         pk=3, name="Zither", slug="zither", count=2, price=Decimal("0.0001")
     )
     # Keys that were given are not known to the sequences of some databases.
     made = [models.Maker, models.Tag, models.Thing, models.Paper]
+    connection = connections[using]
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), made):
             cursor.execute(statement)
