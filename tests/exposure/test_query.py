@@ -158,6 +158,29 @@ async def test_objects_are_grouped_and_measured(guest: Guest) -> None:
     assert found == [{"state": "new"}, {"state": "used"}]
 
 
+async def test_what_a_relation_leads_to_is_counted_for_each_object(
+    server: MCPServer, guest: Guest
+) -> None:
+    class Tags(Elsewhere):
+        fields = ("word",)
+
+        def get_queryset(self, ctx: Any) -> Any:
+            return super().get_queryset(ctx).exclude(word="old")
+
+    question: dict[str, Any] = {
+        "select": ["name", "count(tags)", "count(papers)"],
+        "order_by": ["-count(tags)", "name"],
+        "limit": 2,
+    }
+    assert await rows(guest, **question) == [
+        {"name": "Lamp", "count(tags)": 2, "count(papers)": 0},
+        {"name": "Anchor", "count(tags)": 0, "count(papers)": 0},
+    ]
+
+    server.expose(models.Tag, Tags)
+    assert (await rows(guest, **question))[0]["count(tags)"] == 1
+
+
 async def test_groups_are_left_by_their_measures(guest: Guest) -> None:
     question: dict[str, Any] = {
         "group_by": ["state"],
@@ -380,7 +403,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"measures": ["sum(fragile)"]}, "measures[0]: there is no sum(fragile)"),
     ({"measures": ["sum(id)"]}, "there is no sum(id)"),
     ({"measures": ["min(fragile)"]}, "there is no min(fragile)"),
-    ({"measures": ["count(tags)"]}, "should be a field"),
+    ({"measures": ["count(tags)"]}, "count(tags) is no measure"),
+    ({"group_by": ["count(tags)"]}, "cannot be grouped by"),
+    ({"select": ["count(name)"]}, "there is no count(name)"),
+    ({"select": ["count(maker.secrets)"]}, 'there is no "maker.secrets"'),
     ({"measures": ["count_distinct(tags)"]}, "there is no count_distinct(tags)"),
     ({"measures": ["count_distinct(shout)"]}, "there is no count_distinct(shout)"),
     ({"measures": ["sum(sum(count))"]}, "should be a field"),

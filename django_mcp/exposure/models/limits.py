@@ -29,8 +29,7 @@ STEPS: Final = 1_000
 QUERY_CANCELED: Final = "57014"
 STOPPED: Final = (3024, 1969)
 
-#: The deadlines of a connection of SQLite, the innermost last. SQLite keeps one handler and does
-#: not tell which.
+#: The deadlines of a connection of SQLite, which keeps one handler and does not tell which.
 _deadlines: WeakKeyDictionary[BaseDatabaseWrapper, list[float]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -122,13 +121,14 @@ def _sqlite(connection: Any, seconds: float) -> Iterator[None]:
     raw = connection.connection
     with _lock:
         deadlines = _deadlines.setdefault(connection, [])
-        deadlines.append(time.monotonic() + seconds)
+        deadline = time.monotonic() + seconds
+        deadlines.append(deadline)
         _watch(raw, deadlines)
     try:
         yield
     finally:
         with _lock:
-            deadlines.pop()
+            deadlines.remove(deadline)
             if raw is connection.connection:
                 _watch(raw, deadlines)
 

@@ -112,7 +112,8 @@ def _arguments(max_rows: int | None) -> dict[str, Argument]:
     return {
         "select": Argument(
             annotation=list_of(name, None, SELECTED),
-            description="Fields of each object; not together with group_by and measures",
+            description="Fields of each object, periods of dates as in group_by, and count(x) of a "
+            "relation to several; not together with group_by and measures",
             default=[],
         ),
         "where": Argument(
@@ -288,6 +289,8 @@ class _Query:
     def _group(self, base: Base, term: Term, place: str) -> Column:
         if base.several is not None and term.text == base.several.name:
             return base.column(term, base.several)
+        if term.function == "count" and not term.is_measure:
+            raise self._wrong(place, f"{term.text} is of each object, and cannot be grouped by")
         return self._period_or_field(base, term, place, lambda member: member.sortable)
 
     def _ordered(self, base: Base, text: str, place: str) -> Column:
@@ -307,9 +310,13 @@ class _Query:
         if term.is_measure:
             raise self._wrong(place, f"{term.text} is a measure, and belongs in measures")
         found = self._find(term.field, base.scope, place)
+        if found.member.many and term.function == "count":
+            return base.column(term, found.member, found.scope)
         if found.member.many:
             raise self._wrong(
-                place, f"{term.field} leads to several objects: only its own can be grouped by"
+                place,
+                f"{term.field} leads to several objects: count({term.field}) can be selected, and "
+                "the objects' own can be grouped by",
             )
         if term.function and term.function not in periods_of(found.member):
             raise self._unfit(place, term, periods_of(found.member))

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from django.db import models
-from django.db.models import Case, Exists, F, Min, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 
 from .options import Caller
 from .selection import Exposed
@@ -97,6 +98,17 @@ class Scope:
         seen = self._seen(member)
         column = F(self._path(_column(member)))
         return column if seen is None else Case(When(seen, then=column), default=None)
+
+    def count(self, member: Exposed) -> Any:
+        """How many objects the caller sees at the end of `member`, a relation to several."""
+        rows, here, there = self._pairs(member)
+        rows = rows.filter(**{f"{here}__pk": OuterRef(self._path("pk"))}).order_by()
+        limit = self._comparable_limit(member.related)
+        if limit is not None:
+            rows = rows.filter(**{f"{there}__in": limit.values("pk")})
+        counted = rows.values(f"{here}__pk").annotate(mcp_count=Count(there, distinct=True))
+        found = Coalesce(Subquery(counted.values("mcp_count")), 0)
+        return found if self._before is None else Case(When(self._before, then=found), default=None)
 
     def condition(self, member: Exposed, lookup: str, value: Any) -> Q:
         """The objects whose `member` compares with `value` as `lookup` says."""

@@ -191,6 +191,7 @@ def objects_alone(queryset: QuerySet[Any]) -> QuerySet[Any]:
         or query.combinator
         or query.annotations
         or query.extra
+        or query.extra_tables
         or query.group_by
         or len(query.alias_map) > 1
     )

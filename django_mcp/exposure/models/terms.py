@@ -1,8 +1,9 @@
 """What sums and queries are made of: fields, periods of dates, and measures, each by a name.
 
-"state" is a field, "month(published)" the month a date is in, "sum(price)" a measure, "count(*)"
-counts objects. A name is looked up, never executed: `Term` is what it says, `Column` what that is
-in one query. Which fields there are is `selection`'s business, how they are reached `scope`'s.
+"state" is a field, "month(published)" the month a date is in, "sum(price)" a measure. "count(*)"
+counts objects, "count(tags)" the tags of each. A name is looked up, never executed: `Term` is what
+it says, `Column` what that is in one query. Which fields there are is `selection`'s business, how
+they are reached `scope`'s.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Term:
 
     @property
     def is_measure(self) -> bool:
-        return self.function in FUNCTIONS
+        """True for what sums up several objects; "count(tags)" is of each one object."""
+        return self.text == COUNT or self.function in FUNCTIONS[1:]
 
 
 def term_of(text: str) -> Term | None:
@@ -58,7 +60,7 @@ def term_of(text: str) -> Term | None:
     function, field, closed = found.groups()
     if (function is None) is not (closed is None) or (field == "*" and text != COUNT):
         return None
-    if function and text != COUNT and function not in (*FUNCTIONS[1:], *PERIODS):
+    if function and function not in (*FUNCTIONS, *PERIODS):
         return None
     return Term(text=text, field=field, function=function or "")
 
@@ -87,7 +89,7 @@ def periods_of(member: Exposed) -> tuple[str, ...]:
 
 def kind_of_term(term: Term, member: Exposed | None) -> Kind:
     """What a term is in JSON, which has to fit its member; that of "count(*)" is None."""
-    if member is None or term.function == "count_distinct":
+    if member is None or term.function in ("count", "count_distinct"):
         return Kind(shown=int, taken=int, lookups=NUMBER)
     kind = member.kind
     if not term.function:
@@ -195,10 +197,12 @@ def column_of(term: Term, member: Exposed | None, scope: Scope, made: Any = None
     """
     if member is None:
         return Column(term=term, kind=kind_of_term(term, None), expression=Count("*"))
+    if term.function == "count":
+        made = scope.count(member)
     expression = scope.expression(member) if made is None else made
     if term.function in PERIODS:
         expression = Trunc(expression, kind=term.function)
-    elif term.function:
+    elif term.is_measure:
         expression = _AGGREGATES[term.function](expression)
     kind = kind_of_term(term, member)
     return Column(term=term, kind=kind, expression=expression, member=member, scope=scope)
