@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,7 +43,11 @@ def ann(stock: None) -> Any:
 ELSEWHERE = "elsewhere"
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+#: A run that is given a database has another one there.
+DATABASES = ["given"] if "MCP_TEST_DATABASE" in os.environ else ["sqlite", "postgresql"]
+
+
+@pytest.fixture(scope="session", params=DATABASES)
 def depot_database(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -53,7 +59,9 @@ def depot_database(
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": tmp_path_factory.mktemp("depot") / "depot.sqlite3",
     }
-    if request.param == "postgresql":
+    if request.param == "given":
+        entry = json.loads(os.environ["MCP_TEST_DATABASE"])
+    elif request.param == "postgresql":
         entry = request.getfixturevalue("postgres").new_database()
     entry = {**copy.deepcopy(connections.settings["default"]), **entry}
     with _known(entry), django_db_blocker.unblock():

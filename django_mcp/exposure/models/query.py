@@ -310,7 +310,7 @@ class _Query:
         if term.is_measure:
             raise self._wrong(place, f"{term.text} is a measure, and belongs in measures")
         found = self._find(term.field, base.scope, place)
-        if found.member.many and term.function == "count":
+        if found.member.many and found.member.comparable and term.function == "count":
             return base.column(term, found.member, found.scope)
         if found.member.many:
             raise self._wrong(
