@@ -3,6 +3,7 @@
 E001  DJANGO_MCP has an unknown key or a value of the wrong type
 E002  DJANGO_MCP names something that cannot be imported
 E003  two servers have the same name
+E004  a view that is a tool cannot be served
 W001  no route leads to the default server
 W002  a tool has no description
 W003  a server has nothing to offer
@@ -189,6 +190,7 @@ def check_components(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if count > 1
     ]
     for server in servers():
+        server.waiting.settle()
         kinds = (server.tools, server.resources, server.resource_templates, server.prompts)
         if not any(len(kind) for kind in kinds):
             messages.append(
@@ -206,6 +208,23 @@ def check_components(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
             for tool in server.tools
             if not tool.definition.description
+        )
+    return messages
+
+
+@register(Tags.urls)
+def check_views(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E004: what was registered by its URL, and could not be built once the URLs were there."""
+    messages: list[CheckMessage] = []
+    for server in servers():
+        server.waiting.settle()
+        messages.extend(
+            Error(
+                f"The tool {name!r} of the MCP server {server.name!r} is left out.",
+                hint=reason,
+                id="django_mcp.E004",
+            )
+            for name, reason in server.waiting.failed.items()
         )
     return messages
 

@@ -68,6 +68,9 @@ DISTRIBUTIONS_KEPT = {
     "mcp": None,
     "mcp_types": None,
     "oauth2_provider": "oauth/",
+    # Optional: a project has them, or does without.
+    "rest_framework": "exposure/rest_framework/",
+    "ninja": "exposure/ninja.py",
 }
 
 #: The standard library's own doors to the outside.
@@ -109,6 +112,20 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("exposure/registration.py", "django_mcp.exposure.models.registry.add_query_tool"): _LATER,
     ("__init__.py", ".exposure.models.options"): _LATER,
     ("server/schemas.py", "django_mcp.server.raw_schemas.Checker"): "35 ms that few servers need",
+    ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",
+    (
+        "exposure/views/sources.py",
+        "django_mcp.exposure.rest_framework.serializers",
+    ): "projects may do without it",
+    (
+        "exposure/views/tools.py",
+        "django_mcp.exposure.rest_framework.views",
+    ): "projects may do without it",
+    ("exposure/views/tools.py", "django_mcp.exposure.ninja"): "projects may do without it",
+    (
+        "exposure/views/requests.py",
+        "django.contrib.auth.models.AnonymousUser",
+    ): "it imports models, and projects may do without django.contrib.auth",
 }
 
 LONGEST_MODULE = 450
@@ -368,6 +385,8 @@ REFUSED = [
     (distributions, "checks.py", "import importlib\nimportlib.import_module('mcp.types')"),
     (distributions, "authentication.py", "from oauth2_provider.models import AccessToken"),
     (distributions, "exposure/views.py", "import oauth2_provider"),
+    (distributions, "exposure/models.py", "from rest_framework import serializers"),
+    (distributions, "exposure/views/tools.py", "import ninja"),
     (standard_library, "protocol/pending.py", "import asyncio"),
     (standard_library, "protocol/pending.py", "from asyncio import Future"),
     (standard_library, "protocol/headers.py", "from urllib import request"),
@@ -405,6 +424,8 @@ ACCEPTED = [
     ("default.py", "from django_mcp.conf import options"),
     ("backends/orm.py", "from django.db import models\nfrom django_mcp.models import Session"),
     ("oauth/models.py", "from oauth2_provider.models import AbstractAccessToken"),
+    ("exposure/rest_framework/views.py", "from rest_framework import serializers"),
+    ("exposure/ninja.py", "from ninja.operation import PathView"),
     ("routing.py", "from .backends import orm\nfrom django_mcp.transports.http import consumers"),
     ("__init__.py", "from django_mcp.default import tool\nfrom .server.server import MCPServer"),
     ("management/commands/mcp_stdio.py", "from django_mcp.transports import stdio"),

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
+from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
@@ -73,6 +75,15 @@ class DjangoWorkers:
             SyncToAsync.thread_sensitive_context.reset(token)
             _lane.reset(mark)
             self._lanes.leave(lane)
+
+    @cached_property
+    def without_transactions(self) -> DjangoWorkers:
+        """The same threads, for functions that begin the transactions they need."""
+        if not self._atomic:
+            return self
+        other = copy.copy(self)
+        other._atomic = False
+        return other
 
     def close(self) -> None:
         """Let go of the threads; running functions end by themselves."""

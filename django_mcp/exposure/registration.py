@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ..server.decorators import PromptDecorator, ToolDecorator
+from ..protocol import types
+from ..server.decorators import Permission, PromptDecorator, ToolDecorator
+from ..server.errors import RegistrationError
 from ..server.registration import Registration
 
 if TYPE_CHECKING:
@@ -18,9 +20,34 @@ if TYPE_CHECKING:
 
     R = TypeVar("R", bound=type[ModelResource])
 
+V = TypeVar("V", bound=Callable[..., Any])
+
 
 class DjangoToolDecorator(ToolDecorator):
     """`@server.tool`, for functions and for what Django has."""
+
+    _registration: DjangoRegistration
+
+    @overload
+    def view(self, view: V, /) -> V: ...
+
+    @overload
+    def view(self, name: str | None = None, /, **options: Any) -> Callable[[V], V]: ...
+
+    def view(self, name: Any = None, /, **options: Any) -> Any:
+        """Register the decorated view as a tool, and leave the view as it is.
+
+        A function or a class, whose URL is found in the URLconf; see `add_view` for the options.
+        """
+        if callable(name):
+            self._registration.add_view(name)
+            return name
+
+        def register(view: V) -> V:
+            self._registration.add_view(view, name, **options)
+            return view
+
+        return register
 
 
 class DjangoPromptDecorator(PromptDecorator):
@@ -84,3 +111,89 @@ class DjangoRegistration(Registration):
         from .models.registry import add_query_tool
 
         add_query_tool(self, models, name)
+
+    def add_view(
+        self,
+        view: str | Callable[..., Any],
+        name: str | None = None,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        query: Any = None,
+        body: Any = None,
+        output: Any = None,
+        middleware: bool = True,
+        headers: Sequence[str] = (),
+        max_bytes: int = 1024 * 1024,
+        title: str | None = None,
+        description: str | None = None,
+        read_only: bool | None = None,
+        destructive: bool | None = None,
+        idempotent: bool | None = None,
+        open_world: bool | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        permission: Permission | None = None,
+    ) -> None:
+        """Register a view as a tool: by the name of its URL ("library:book"), or itself.
+
+        The view is looked for when the first request comes, once the URLconf is there; what cannot
+        be served then is logged, left out, and told by `manage.py check`. A view that no URL leads
+        to needs `path`, written as for `path()`. `method` is the HTTP method, where the view takes
+        several.
+
+        The arguments are those of the path, of `query` and of `body`: a Django form, a filter set,
+        a serializer, a pydantic model, a dict of names and types, or a JSON Schema. A form view, a
+        view of REST framework and an operation of Ninja say themselves what they take; `output`,
+        which is one of the same or False, is for the output schema.
+
+        The view runs in the project's middleware, unless `middleware` is False, with the caller as
+        its user. `headers` names headers of the call that it sees, beside the usual ones. An answer
+        of more than `max_bytes` is an error. The other options are those of `add_tool`.
+
+        Raises RegistrationError for a name that is taken, and for options nobody can use.
+        """
+        # Here, because servers are made while apps are loaded, and most have no views.
+        from .views import tools
+
+        hints = {
+            "read_only_hint": read_only,
+            "destructive_hint": destructive,
+            "idempotent_hint": idempotent,
+            "open_world_hint": open_world,
+        }
+        if not isinstance(view, str) and not callable(view):
+            raise RegistrationError(
+                f"{view!r} is no view: give one, or the name of its URL, as in "
+                'add_view("library:book").'
+            )
+        if max_bytes < 1:
+            raise RegistrationError(f"max_bytes is 1 or more, not {max_bytes}.")
+        method = tools.checked_method(method)
+        name = tools.checked_name(name or tools.name_of(view, method))
+        if name in self.tools or name in self.waiting:
+            raise RegistrationError(
+                f"{name!r} is registered already: give one of the two another name, or remove the "
+                "first."
+            )
+        tool = tools.ViewTool(
+            view=view,
+            name=name,
+            method=method,
+            path=path,
+            query=query,
+            body=body,
+            output=output,
+            middleware=middleware,
+            headers=tools.checked_headers(headers),
+            max_bytes=max_bytes,
+            title=title,
+            description=description,
+            hints=hints,
+            icons=icons,
+            meta=meta,
+            timeout=timeout,
+            rule=self._rule(permission),
+        )
+        self.waiting.add(name, lambda: self.tools.add(tool.build()))

@@ -97,6 +97,9 @@ async def _call(exchange: Exchange) -> Result:
     params = codec.decode(row.params, request.params, exchange.peer.revision)
     if row.named is not None:
         exchange.target = request.params[row.named]
+    if server.waiting:
+        # In a thread: what is built may look into the database, and imports the project's URLs.
+        await server.workers.run_sync(server.waiting.settle)
     if server.lifespan is not None:
         exchange.lifespan_state = await server.lifespan.state()
     if not server.middleware:

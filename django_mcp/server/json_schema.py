@@ -19,14 +19,17 @@ NULL = {"type": "null"}
 
 
 def schema_of(
-    adapter: TypeAdapter[Any], mode: Literal["validation", "serialization"]
+    adapter: TypeAdapter[Any],
+    mode: Literal["validation", "serialization"],
+    *,
+    by_alias: bool = True,
 ) -> dict[str, Any]:
     """Return the schema of what ``adapter`` accepts ("validation") or writes ("serialization").
 
     Raises PydanticInvalidForJsonSchema where there is none. A type that contains itself gets its
     own definition at the root, not a bare ``$ref``: a host looks for ``type`` there.
     """
-    schema = adapter.json_schema(mode=mode, schema_generator=_Generator)
+    schema = adapter.json_schema(by_alias=by_alias, mode=mode, schema_generator=_Generator)
     definitions: dict[str, Any] = schema.get("$defs", {})
     for key, definition in definitions.items():
         _drop_title(definition, key)

@@ -147,7 +147,7 @@ class Output:
         if schema.get("type") == "object":
             self._wrapped = schema
             return
-        self._wrapped = _wrapped(schema)
+        self._wrapped = wrapped(schema)
         self._wraps = _may_be_null(adapter)
         self._exact = annotation if annotation in (str, int, bool) else None
 
@@ -203,7 +203,8 @@ def _unwritable(value: Any, error: Exception, whose: str) -> InvalidResult:
     )
 
 
-def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:
+def wrapped(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has what ``schema`` describes as its ``result``."""
     inner = {key: value for key, value in schema.items() if key != "$defs"}
     wrapped = {"type": "object", "properties": {"result": inner}, "required": ["result"]}
     return {**wrapped, "$defs": schema["$defs"]} if "$defs" in schema else wrapped

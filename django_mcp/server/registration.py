@@ -18,6 +18,7 @@ from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
 from .decorators import Permission, PromptDecorator, ToolDecorator
 from .errors import RegistrationError
 from .registry import Collection
+from .waiting import Waiting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,6 +32,7 @@ class Registration:
     prompts: Collection[Prompt]
     completions: dict[tuple[str, str], ArgumentCompletion]
     any_completion: Callee | None
+    waiting: Waiting
     resolve_rule: Callable[[str], AccessRule] | None
 
     @property
@@ -91,7 +93,8 @@ class Registration:
 
     def remove_tool(self, name: str) -> None:
         """Take a tool away; raises KeyError where there is none of that name."""
-        self.tools.remove(name)
+        if not self.waiting.remove(name):
+            self.tools.remove(name)
 
     def resource(
         self,

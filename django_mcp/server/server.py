@@ -38,6 +38,7 @@ from .request_state import LIFETIME, EphemeralSealer, Sealer
 from .sessions import InMemorySessions, Session, SessionStore
 from .subscriptions import Subscription
 from .threads import ThreadWorkers, Workers
+from .waiting import Waiting
 
 Scope = Literal["public", "private"]
 
@@ -148,6 +149,7 @@ class MCPServer(Registration):
             "resourceTemplates", self.notify_resources_changed
         )
         self.prompts: Collection[Prompt] = Collection("prompts", self.notify_prompts_changed)
+        self.waiting = Waiting()
         self.completions: dict[tuple[str, str], ArgumentCompletion] = {}
         self.any_completion: Callee | None = None
         self.frames = Frames(self.stamp)

@@ -1,0 +1,248 @@
+"""The request a view is asked with, made of the one that brought the call.
+
+From the caller's come the host, the scheme, the address, the prefix the project is served under,
+and the headers named in `CARRIED` or by the tool. What belongs to the message (its length, type and
+conditions), the credential and all cookies stay behind. So nothing a client may send alters which
+method, path or body the view sees: those are made of checked arguments alone.
+
+The user is the caller's principal, the session is one that nobody keeps.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.messages.storage import default_storage
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.handlers.wsgi import WSGIRequest
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
+
+from ...server.access import Principal
+from ...server.context import Context
+from .inputs import Parts
+
+#: Headers of the call that a view sees: who asks from where, in which language, and for tracing.
+CARRIED: Final = (
+    "host",
+    "user-agent",
+    "accept-language",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+    "x-correlation-id",
+    "traceparent",
+    "tracestate",
+)
+
+#: What no tool can have carried: it would contradict what the request is made of.
+NEVER_CARRIED: Final = frozenset(
+    {"cookie", "content-length", "content-type", "transfer-encoding", "accept", "connection"}
+)
+
+#: JSON where the view has it, and whatever else it has.
+ACCEPT: Final = "application/json, */*;q=0.5"
+
+
+class PassingSession(SessionBase):
+    """A session for one request. What is written to it can be read, and is forgotten."""
+
+    def exists(self, session_key: str) -> bool:
+        return False
+
+    def create(self) -> None:
+        self.modified = True
+
+    def save(self, must_create: bool = False) -> None:
+        return None
+
+    def delete(self, session_key: str | None = None) -> None:
+        return None
+
+    def load(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        return None
+
+
+class ViewRequest(WSGIRequest):
+    """The request of a view's tool. `mcp_principal` is who calls.
+
+    Middleware puts a session that is kept, and permission to cache the response, on a request;
+    neither fits one without cookies. A cache would hand one caller's page to whoever has none.
+    """
+
+    mcp_principal: Principal
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        super().__init__(environ)
+        self._passing_session = PassingSession()
+
+    @property
+    def session(self) -> Any:
+        return self._passing_session
+
+    @session.setter
+    def session(self, value: Any) -> None:
+        """Keep the one there is."""
+
+    @property
+    def _cache_update_cache(self) -> bool:
+        return False
+
+    @_cache_update_cache.setter
+    def _cache_update_cache(self, value: bool) -> None:
+        """Nothing is cached."""
+
+
+def request_for(
+    ctx: Context, method: str, path_info: str, parts: Parts, headers: tuple[str, ...]
+) -> ViewRequest:
+    """A request for `path_info`, from the caller of `ctx`, that carries `headers` as well."""
+    body, content_type = _body(parts)
+    environ: dict[str, Any] = {
+        **_connection(ctx.request),
+        **_carried(ctx.headers, (*CARRIED, *headers)),
+        "REQUEST_METHOD": method,
+        "PATH_INFO": _as_wsgi(path_info),
+        "QUERY_STRING": urlencode(parts.query),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_ACCEPT": ACCEPT,
+        "wsgi.input": io.BytesIO(body),
+    }
+    environ.setdefault("HTTP_HOST", _a_host())
+    if content_type:
+        environ["CONTENT_TYPE"] = content_type
+        environ["CONTENT_LENGTH"] = str(len(body))
+    request = ViewRequest(environ)
+    # Cookies are never looked at, so there is nothing a page of another site could borrow.
+    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+    _let_in(request, ctx.principal)
+    return request
+
+
+def _as_wsgi(path: str) -> str:
+    """A path as WSGI has it: the bytes in a text, each as a letter of Latin-1 (PEP 3333)."""
+    return path.encode().decode("latin-1")
+
+
+def _body(parts: Parts) -> tuple[bytes, str]:
+    if parts.form is not None:
+        return urlencode(parts.form).encode(), "application/x-www-form-urlencoded"
+    if parts.json is not None:
+        return json.dumps(parts.json).encode(), "application/json"
+    return b"", ""
+
+
+def _let_in(request: Any, principal: Principal) -> None:
+    """Make `principal` the user of `request`, for Django and for REST framework alike."""
+    request.mcp_principal = principal
+    if apps.is_installed("django.contrib.messages"):
+        # MessageMiddleware puts another in its place; without it, a view has this.
+        request._messages = default_storage(request)
+    if not apps.is_installed("django.contrib.auth"):
+        return
+    user = principal.user
+    if user is None:
+        # Not at the top: it imports models.
+        from django.contrib.auth.models import AnonymousUser
+
+        user = AnonymousUser()
+    else:
+        # What REST framework's own test client sets: it then asks no authentication class.
+        request._force_auth_user = user
+        _sign_in(request.session, user)
+
+    async def auser() -> Any:
+        return user
+
+    request.user = user
+    request.auser = auser
+    # Where AuthenticationMiddleware looks before it looks into the session.
+    request._cached_user = request._acached_user = user
+
+
+def _sign_in(session: SessionBase, user: Any) -> None:
+    """Have the session say what it says of a user who has logged in: some middleware asks it."""
+    backend = getattr(user, "backend", None) or settings.AUTHENTICATION_BACKENDS[0]
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = backend
+    if hasattr(user, "get_session_auth_hash"):
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+
+
+# ----------------------------------------------------------------------------- the caller's request
+
+_OF_META: Final = (
+    "REMOTE_ADDR",
+    "REMOTE_PORT",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SCRIPT_NAME",
+)
+_SECURE: Final[Mapping[str, str]] = MappingProxyType({"wss": "https", "ws": "http"})
+
+
+def _connection(real: Any) -> dict[str, Any]:
+    """Where the caller's request came from and to: of Django's request, an ASGI scope, or none."""
+    found: dict[str, Any] = {"SERVER_NAME": "localhost", "SERVER_PORT": "80", "SCRIPT_NAME": ""}
+    if isinstance(real, Mapping):
+        scheme = real.get("scheme", "http")
+        found["wsgi.url_scheme"] = _SECURE.get(scheme, scheme)
+        found["SCRIPT_NAME"] = _as_wsgi(real.get("root_path") or "")
+        if real.get("client"):
+            found["REMOTE_ADDR"], found["REMOTE_PORT"] = real["client"][0], str(real["client"][1])
+        if real.get("server"):
+            found["SERVER_NAME"], port = real["server"]
+            found["SERVER_PORT"] = str(port or 80)
+    elif real is not None:
+        found.update({key: real.META[key] for key in _OF_META if key in real.META})
+        found["wsgi.url_scheme"] = real._get_scheme() or "http"
+    else:
+        # A client of this machine, on no connection at all.
+        found["wsgi.url_scheme"] = "https" if settings.SECURE_SSL_REDIRECT else "http"
+        found["REMOTE_ADDR"] = "127.0.0.1"
+    return found
+
+
+def _carried(headers: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    proxy = settings.SECURE_PROXY_SSL_HEADER
+    if proxy:
+        names = (*names, proxy[0].removeprefix("HTTP_").replace("_", "-").lower())
+    return {
+        f"HTTP_{name.upper().replace('-', '_')}": headers[name] for name in names if name in headers
+    }
+
+
+def _a_host() -> str:
+    """A host of the project, where the call came with none."""
+    named = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host.strip(".*")]
+    return named[0] if named else "localhost"
+
+
+def is_login(location: str, request: Any) -> bool:
+    """True where `location` is a page to log in at: the project's, or one that leads back to what
+    `request` is for."""
+    target = urlsplit(location)
+    values = (value for _, value in parse_qsl(target.query))
+    if any(unquote(urlsplit(value).path) == request.path for value in values):
+        return True
+    try:
+        login = urlsplit(resolve_url(settings.LOGIN_URL)).path
+    except NoReverseMatch:
+        return False
+    return bool(target.path == login and login != request.path)

@@ -1,0 +1,1 @@
+"""A site of ordinary pages, as a project has them before it has a server."""
