@@ -1,9 +1,9 @@
 """Model Context Protocol servers and clients for Django projects.
 
 Write `from django_mcp import tool` in an app's `mcp.py`, as one writes
-`from django.contrib import admin` in its `admin.py`. `tool`, `resource`, `prompt`, `completion` and
-`add_resource` belong to the default server, which the DJANGO_MCP setting describes and which is
-built when the first of them is imported; `MCPServer("name")` makes another one.
+`from django.contrib import admin` in its `admin.py`. `tool`, `resource`, `prompt`, `completion`,
+`add_resource` and `add_view` belong to the default server, which the DJANGO_MCP setting describes
+and which is built when the first of them is imported; `MCPServer("name")` makes another one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     _server = default_server()
     add_resource = _server.add_resource
+    add_view = _server.add_view
     completion = _server.completion
     expose = _server.expose
     prompt = _server.prompt
@@ -50,6 +51,7 @@ __all__ = [
     "Principal",
     "ToolError",
     "add_resource",
+    "add_view",
     "completion",
     "default_server",
     "expose",
@@ -60,7 +62,9 @@ __all__ = [
     "types",
 ]
 
-_BOUND = frozenset({"add_resource", "completion", "expose", "prompt", "resource", "tool"})
+_BOUND = frozenset(
+    {"add_resource", "add_view", "completion", "expose", "prompt", "resource", "tool"}
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -151,8 +151,11 @@ for label, code in json.load(sys.stdin):
     server.any_completion = None
     try:
         exec(compile(code, label, "exec"), {"__name__": "documented"})
+        server.waiting.settle()
+        assert not server.waiting.failed, server.waiting.failed
     except BaseException:
         failures[label] = traceback.format_exc(limit=-2)
+    server.waiting.failed.clear()
 json.dump(failures, sys.stdout)
 """
 

@@ -43,7 +43,7 @@ def facts_of(route: Route, wanted: Wanted) -> Facts:
         description=doc.description,
         parameters=doc.parameters,
         path={each.key: each.schema for each in _of(operation, "path")},
-        query=_query(operation) if not wanted.has_query else Source(),
+        query=_query(operation),
         body=None if wanted.has_body else _body(operation),
         output=None if wanted.has_output else _output(operation),
         deletes="DELETE" in operation.methods,

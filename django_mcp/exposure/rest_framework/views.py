@@ -56,7 +56,7 @@ def facts_of(route: Route, wanted: Wanted) -> Facts:
         description=doc.description,
         parameters=doc.parameters,
         path=dict(_path_schemas(view, route)),
-        query=_list_arguments(view, method) if not wanted.has_query else Source(),
+        query=_list_arguments(view, method),
         body=body,
         output=None if wanted.has_output else _output(view, method, handler),
         deletes=method == "DELETE",

@@ -49,7 +49,6 @@ class Wanted:
     """What the author of a tool said: of his view's methods, and of what it takes."""
 
     method: str | None = None
-    has_query: bool = False
     has_body: bool = False
     has_output: bool = False
 

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -93,7 +93,6 @@ class ViewTool:
     def _facts(self, route: Route) -> Facts:
         wanted = Wanted(
             method=self.method,
-            has_query=self.query is not None,
             has_body=self.body is not None,
             has_output=self.output is not None,
         )
@@ -106,7 +105,10 @@ class ViewTool:
     def _sources(self, route: Route, facts: Facts) -> list[Source]:
         sources = [route.source(facts.path), facts.query]
         if self.query is not None:
-            sources.append(source_of(self.query, "query"))
+            said = source_of(self.query, "query")
+            names = {each.name for each in said.inputs}
+            known = tuple(each for each in facts.query.inputs if each.name not in names)
+            sources[1:] = [replace(facts.query, inputs=known), said]
         if self.body is not None:
             sources.append(source_of(self.body, "json"))
         elif facts.body is not None:

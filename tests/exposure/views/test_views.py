@@ -98,7 +98,11 @@ async def test_a_view_that_was_decorated_for_its_url_keeps_that(
     [
         ("nowhere", {}, "No URL pattern is called 'nowhere'"),
         ("unnamed", {}, "groups without names"),
-        (views.Day, {"name": "day"}, "No URL pattern leads to tests.exposure.views.pages.views.Day"),
+        (
+            views.Day,
+            {"name": "day"},
+            "No URL pattern leads to tests.exposure.views",
+        ),
         ("several", {"method": "PATCH"}, "Several does not take PATCH: it takes GET, PUT, DELETE"),
         ("who", {"query": {"q": 3}}, "The argument 'q' has 3 for its type"),
         ("who", {"query": 3}, "query arguments cannot be read from 3"),
