@@ -4,7 +4,7 @@ Read the modules in this order: each shows a few things more.
 
     tools       functions for the model: arguments, results, errors, progress
     lending     tools that change something, and ask the user first
-    content     tools that answer with pictures, files and links
+    content     tools that answer with pictures, files and links; a page
     resources   what a client can read by its URI
     prompts     what a person can pick from a menu, with completions
 """

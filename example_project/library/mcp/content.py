@@ -1,8 +1,8 @@
-"""Tools that answer with more than text: pictures, files, links to resources."""
+"""Tools that answer with more than text: pictures, files, links to resources, and a page."""
 
 from __future__ import annotations
 
-from django_mcp import File, Image, ToolError, tool
+from django_mcp import File, Image, ToolError, add_view, tool
 from django_mcp.types import ResourceLink
 
 from ..covers import draw
@@ -37,3 +37,8 @@ def loan_slip(book_id: int) -> list[str | File | ResourceLink]:
             mime_type="application/json",
         ),
     ]
+
+
+# A page of the site, by the name of its URL. The view says that it has pages, and not what it
+# searches by.
+add_view("library:books", "browse_catalogue", query={"q": str})

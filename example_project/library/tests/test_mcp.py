@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.test import TestCase, override_settings
 from django.urls import path
 
+from config.urls import urlpatterns as pages
 from django_mcp import Principal
 from django_mcp.urls import mcp_view
 from library.models import Book, Loan, Reader
@@ -26,7 +27,7 @@ def by_user_name(request: Any) -> Principal:
     return Principal(id=f"user:{user.pk}" if user else "anonymous", user=user)
 
 
-urlpatterns = [path("mcp", mcp_view(authenticate=by_user_name))]
+urlpatterns = [path("mcp", mcp_view(authenticate=by_user_name)), *pages]
 
 
 @override_settings(ROOT_URLCONF=__name__)
@@ -121,6 +122,11 @@ class MCPTests(TestCase):
     def test_the_inventory_counts_what_is_on_the_shelf(self) -> None:
         counted = self.data("check_inventory")
         self.assertEqual(sum(counted.values()), Book.objects.available().count())
+
+    def test_a_page_of_the_site_is_a_tool(self) -> None:
+        page = self.text(self.call("browse_catalogue", q="white whale"))
+        self.assertIn(f"[Moby-Dick]({self.book.get_absolute_url()})", page)
+        self.assertIn("Page 1 of 1", page)
 
     def test_books_are_counted_by_decade(self) -> None:
         books = Book.objects.filter(published__range=(1850, 1859)).count()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import AsyncClient
@@ -162,6 +163,24 @@ async def test_the_actions_of_a_viewset(server: MCPServer, api: Any, guest: Any,
     )
     hints = (await client.tools())["delete"]["annotations"]
     assert hints == {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": True}
+
+
+async def test_an_answer_fits_its_output_schema(
+    server: MCPServer, api: Any, guest: Any, ann: User
+) -> None:
+    server.add_view("group-list")
+    server.add_view("group-list", "create", method="POST")
+    server.add_view("group-detail")
+    client = guest(ann)
+    tools = await client.tools()
+
+    new = await client.call("create", name="x")
+    for name, found in (
+        ("create", new),
+        ("group_list", await client.call("group_list")),
+        ("group_detail", await client.call("group_detail", pk=new["id"])),
+    ):
+        jsonschema.validate(found, tools[name]["outputSchema"])
 
 
 async def test_what_is_wrong_is_told_by_field(
