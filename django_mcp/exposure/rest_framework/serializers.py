@@ -22,6 +22,9 @@ from ..views.inputs import Input, Place, Source
 #: How deep serializers are followed into one another; below that, a value is an object.
 DEEPEST: Final = 6
 
+#: The classes of the serializers that one stands in.
+Above = tuple[type[Any], ...]
+
 
 def is_serializer(value: Any) -> bool:
     """True for a serializer, or a class of them."""
@@ -88,10 +91,10 @@ _SERIALIZERS: Final = (
 )
 
 
-def _field_schema(field: Any, *, written: bool, depth: int = 0) -> dict[str, Any]:
+def _field_schema(field: Any, *, written: bool, above: Above = ()) -> dict[str, Any]:
     """The schema of a field: of what it reads, or of what it has `written`."""
-    schema = _kind(field, written, depth)
-    if isinstance(field, serializers.BaseSerializer) and depth == 0:
+    schema = _kind(field, written, above)
+    if isinstance(field, serializers.BaseSerializer) and not above:
         return schema
     may_be_null = field.allow_null or (written and _may_be_missing(field))
     if may_be_null and schema:
@@ -125,18 +128,18 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _kind(field: Any, written: bool, depth: int) -> dict[str, Any]:
+def _kind(field: Any, written: bool, above: Above) -> dict[str, Any]:
     if written and not _is_known(field):
         return {}
     if isinstance(field, serializers.ListSerializer | serializers.ListField):
-        return _list(field, written, depth)
+        return _list(field, written, above)
     if isinstance(field, relations.ManyRelatedField):
-        items = _kind(field.child_relation, written, depth + 1)
+        items = _kind(field.child_relation, written, above)
         return {"type": "array", "items": items}
     if isinstance(field, serializers.Serializer):
-        return _object(field, written, depth)
+        return _object(field, written, above)
     if isinstance(field, serializers.DictField):
-        inner = _field_schema(field.child, written=written, depth=depth + 1)
+        inner = _field_schema(field.child, written=written, above=above)
         return {"type": "object", "additionalProperties": inner or True}
     if isinstance(field, serializers.MultipleChoiceField):
         return {"type": "array", "items": _choices(field, written)}
@@ -181,11 +184,9 @@ def _formats(field: Any) -> bool:
     )
 
 
-def _list(field: Any, written: bool, depth: int) -> dict[str, Any]:
-    if depth >= DEEPEST:
-        return {"type": "array"}
+def _list(field: Any, written: bool, above: Above) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "array"}
-    items = _field_schema(field.child, written=written, depth=depth + 1)
+    items = _field_schema(field.child, written=written, above=above)
     if items:
         schema["items"] = items
     if not written:
@@ -197,10 +198,12 @@ def _list(field: Any, written: bool, depth: int) -> dict[str, Any]:
     return schema
 
 
-def _object(serializer: Any, written: bool, depth: int) -> dict[str, Any]:
-    """The fields of a serializer; one that contains itself is an object from some depth on."""
-    if depth >= DEEPEST:
+def _object(serializer: Any, written: bool, above: Above) -> dict[str, Any]:
+    """The fields of a serializer; inside itself, one is followed once more and then an object."""
+    kind = type(serializer)
+    if len(above) >= DEEPEST or above.count(kind) > 1:
         return {"type": "object"}
+    above = (*above, kind)
     properties: dict[str, Any] = {}
     required = []
     for name, field in serializer.fields.items():
@@ -210,7 +213,7 @@ def _object(serializer: Any, written: bool, depth: int) -> dict[str, Any]:
             continue
         if isinstance(field, serializers.FileField) and not written:
             continue
-        properties[name] = _field_schema(field, written=written, depth=depth + 1)
+        properties[name] = _field_schema(field, written=written, above=above)
         if not written and field.required and not serializer.partial:
             required.append(name)
     schema: dict[str, Any] = {"type": "object", "properties": properties}

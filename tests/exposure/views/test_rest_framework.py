@@ -109,7 +109,9 @@ async def test_a_view_that_contains_itself_is_described_to_some_depth(
     server.add_view("plain", "grow", method="POST", body=api.Tree, output=api.Tree)
 
     schema = (await guest().tools())["grow"]["inputSchema"]
-    assert schema["properties"]["children"]["items"]["properties"]["name"] == {"type": "string"}
+    inner = schema["properties"]["children"]["items"]["properties"]["parent"]
+    assert inner["properties"]["name"] == {"type": "string"}
+    assert inner["properties"]["parent"] == {"type": "object"}
     tree = {"name": "a", "children": [{"name": "b", "children": []}]}
     assert await guest(ann).call("grow", **tree) == tree
 

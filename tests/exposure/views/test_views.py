@@ -178,6 +178,7 @@ async def test_a_view_can_be_taken_away_before_and_after_it_was_found(
             "/ids/00000000-0000-0000-0000-00000000000a/",
             {"id": f"UUID {uuid.UUID(int=10)}"},
         ),
+        ("winds", {"wind": "north"}, "/winds/north/", {"wind": "str north"}),
         ("old", {"year": "2026"}, "/old/2026/", {"year": "str 2026"}),
         ("old", {"year": 2026}, "/old/2026/", {"year": "str 2026"}),
         ("told", {"number": 3.0}, "/told/3/", {"number": "int 3"}),
@@ -213,6 +214,7 @@ async def test_a_value_reaches_the_view_as_its_converter_has_it(
         ("days", {"day": "20261399"}),
         ("days", {"day": "2026-01-31"}),
         ("ids", {"id": "x"}),
+        ("winds", {"wind": " NORTH"}),
         ("old", {"year": "12345"}),
         ("old", {"year": "2026/../2027"}),
         ("files", {"name": "x\ud800"}),
@@ -301,13 +303,13 @@ async def test_many_first_calls_wait_for_one_another(server: MCPServer, guest: A
     assert [len(tools) for tools in lists] == [5] * 5
 
 
-async def test_what_a_call_activates_ends_with_it(server: MCPServer, guest: Any) -> None:
-    server.add_view("who")
-    server.add_view("who", "alone", middleware=False)
-    visitor = guest()
+async def test_what_a_call_activates_ends_with_it(server: MCPServer, door: Any) -> None:
+    server.add_view("in-german")
 
-    assert (await _call(visitor.door, "who", {"accept_language": "de"}))["language"] == "de"
-    assert (await visitor.call("alone"))["language"] == "en-us"
+    reply = await door().call("tools/call", {"name": "in_german", "arguments": {}})
+    assert reply.result["content"][0]["text"] == "de"
+    # The endpoint's own middleware tells the language it has in the end.
+    assert reply.headers.get("content-language", "en") == "en"
 
 
 # The query string and the body
@@ -510,6 +512,13 @@ async def test_the_view_is_asked_by_the_caller(server: MCPServer, door: Any) -> 
     }
     assert (await door(ann).tool("awho"))["structuredContent"] == {"user": "ann", "groups": 0}
     assert (await door().tool("who"))["structuredContent"]["user"] == ""
+
+
+async def test_the_user_is_the_very_one_of_the_principal(server: MCPServer, guest: Any) -> None:
+    server.add_view("who")
+    nobody_stored = User(pk=4711, username="from elsewhere")
+
+    assert (await guest(nobody_stored).call("who"))["user"] == "from elsewhere"
 
 
 async def test_host_language_and_proxy_are_those_of_the_call(

@@ -76,6 +76,7 @@ class Tree(serializers.Serializer):
     def get_fields(self) -> Any:
         fields = super().get_fields()
         fields["children"] = Tree(many=True, required=False)
+        fields["parent"] = Tree(required=False)
         return fields
 
 

@@ -11,6 +11,7 @@ from . import views
 
 if "day" not in get_converters():
     register_converter(views.Day, "day")
+    register_converter(views.Wind, "wind")
 
 inner = [
     path("<slug:name>/", views.told, name="slug"),
@@ -22,6 +23,8 @@ urlpatterns = [
     path("text/<str:name>/", views.told, name="text"),
     path("files/<path:name>", views.told, name="files"),
     path("days/<day:day>/", views.told, name="days"),
+    path("winds/<wind:wind>/", views.told, name="winds"),
+    path("in-german/", views.in_german, name="in-german"),
     path("ids/<uuid:id>/", views.told, name="ids"),
     re_path(r"^old/(?P<year>[0-9]{4})/$", views.told, name="old"),
     re_path(r"^unnamed/([0-9]+)/$", views.told, name="unnamed"),

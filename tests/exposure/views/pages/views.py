@@ -54,6 +54,18 @@ class Day:
         return value.strftime("%Y%m%d")
 
 
+class Wind:
+    """A converter that makes more of a text than its pattern lets through."""
+
+    regex = "(?:north|south)"
+
+    def to_python(self, value: str) -> str:
+        return value.strip().lower()
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 def told(request: Any, **kwargs: Any) -> JsonResponse:
     """Tell what the view was asked.
 
@@ -98,6 +110,12 @@ async def awho(request: Any) -> JsonResponse:
     user = await request.auser()
     assert asyncio.get_running_loop()
     return JsonResponse({"user": user.get_username(), "groups": await Group.objects.acount()})
+
+
+def in_german(request: Any) -> HttpResponse:
+    """Answer in another language."""
+    translation.activate("de")
+    return HttpResponse(translation.get_language(), content_type="text/plain")
 
 
 def session(request: Any) -> JsonResponse:
