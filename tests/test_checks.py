@@ -128,6 +128,29 @@ def test_a_tool_without_a_description_is_worth_a_warning(servers: list[MCPServer
     assert found()["django_mcp.W002"].msg.startswith("The tool 'buy' of the MCP server 'shop'")
 
 
+def test_a_view_that_cannot_be_a_tool_is_named(servers: list[MCPServer]) -> None:
+    server = MCPServer("shop")
+    server.add_view("shop:basket")
+    servers.append(server)
+
+    error = found()["django_mcp.E004"]
+    assert error.msg == "The tool 'shop_basket' of the MCP server 'shop' is left out."
+    assert "No URL pattern is called 'shop:basket'" in str(error.hint)
+
+
+def test_a_view_that_is_a_tool_is_something_to_offer(
+    servers: list[MCPServer], settings: Any
+) -> None:
+    def basket(request: Any) -> None:
+        """Show the basket."""
+
+    server = MCPServer("shop")
+    server.add_view(basket, path="basket/")
+    servers.append(server)
+
+    assert found() == {}
+
+
 def test_an_empty_server_is_worth_a_warning(servers: list[MCPServer]) -> None:
     servers.append(MCPServer("empty"))
 

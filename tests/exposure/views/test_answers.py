@@ -91,7 +91,7 @@ async def test_a_page_is_text_for_readers(server: MCPServer, guest: Any) -> None
 
 
 async def test_a_picture_and_a_file_are_blobs(server: MCPServer, guest: Any) -> None:
-    for name in ("picture", "report", "table"):
+    for name in ("picture", "report", "table", "export"):
         server.add_view(name)
 
     picture = (await answered(guest(), "picture"))["content"]
@@ -102,6 +102,9 @@ async def test_a_picture_and_a_file_are_blobs(server: MCPServer, guest: Any) -> 
     assert report["mimeType"] == "application/pdf"
     assert base64.b64decode(report["blob"]) == b"%PDF-1.7"
     assert "/.." not in report["uri"]
+    assert views.opened.pop().closed
+    export = (await answered(guest(), "export"))["content"][0]["resource"]
+    assert (export["uri"], export["text"]) == ("file:///all.json", '{"a": 1}')
     table = (await answered(guest(), "table"))["content"][0]["resource"]
     assert table == {"uri": "file:///t.csv", "mimeType": "text/csv", "text": "a,b\n1,2\n"}
 

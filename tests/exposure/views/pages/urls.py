@@ -40,6 +40,7 @@ urlpatterns = [
     path("page/", views.page, name="page"),
     path("picture.png", views.picture, name="picture"),
     path("report/", views.report, name="report"),
+    path("export/", views.export, name="export"),
     path("table/", views.table, name="table"),
     path("numbers/<int:pieces>/", views.numbers, name="numbers"),
     path("anumbers/<int:pieces>/", views.anumbers, name="anumbers"),

@@ -166,9 +166,20 @@ def picture(request: Any) -> HttpResponse:
     return HttpResponse(PNG, content_type="image/png")
 
 
+#: The files that `report` has opened.
+opened: list[io.BytesIO] = []
+
+
 def report(request: Any) -> FileResponse:
     """A file."""
-    return FileResponse(io.BytesIO(b"%PDF-1.7"), as_attachment=True, filename="../my report.pdf")
+    opened.append(io.BytesIO(b"%PDF-1.7"))
+    return FileResponse(opened[-1], as_attachment=True, filename="../my report.pdf")
+
+
+def export(request: Any) -> JsonResponse:
+    """Data as a file."""
+    headers = {"Content-Disposition": 'attachment; filename="all.json"'}
+    return JsonResponse({"a": 1}, headers=headers)
 
 
 def table(request: Any) -> HttpResponse:
