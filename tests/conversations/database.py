@@ -28,7 +28,9 @@ def disk(
 ) -> Iterator[dict[str, Any]]:
     """The settings of the database, which hold for connections made from now on."""
     options = copy.deepcopy(connections.settings["default"])
-    options.update(NAME=tmp_path / "disk.sqlite3", CONN_MAX_AGE=0, ATOMIC_REQUESTS=False)
+    # SQLite also where the project's database is another one.
+    options.update(ENGINE="django.db.backends.sqlite3", OPTIONS={}, NAME=tmp_path / "disk.sqlite3")
+    options.update(CONN_MAX_AGE=0, ATOMIC_REQUESTS=False)
     monkeypatch.setitem(connections.settings, ALIAS, options)
     with django_db_blocker.unblock():
         with connections[ALIAS].schema_editor() as editor:

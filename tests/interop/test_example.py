@@ -87,6 +87,8 @@ async def test_tools_answer_with_data_with_pictures_and_with_reasons(library: Si
         late = (await call(connected, "overdue_loans")).structured_content[0]
         slip = await call(connected, "loan_slip", book_id=late["book_id"])
         assert {block.type for block in slip.content} == {"text", "resource", "resource_link"}
+        page = await call(connected, "browse_catalogue", q="white whale")
+        assert "[Moby-Dick](/books/" in page.content[0].text
         decades = await call(connected, "count_by_decade", **{"from": 1810, "to": 1819})
         assert decades.structured_content["1810s"] > 0
         wrong = await connected.call_tool("count_by_decade", {})

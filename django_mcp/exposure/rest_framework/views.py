@@ -139,7 +139,8 @@ def _is_list(view: Any, method: str) -> bool:
         return False
     action = getattr(view, "action", None)
     if action is not None:
-        return action == "list" or getattr(view, "detail", None) is False
+        # Whether another action filters, only its code knows: what it ignores must not be offered.
+        return bool(action == "list")
     return isinstance(view, mixins.ListModelMixin)
 
 

@@ -31,6 +31,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, set_script_prefix, set_urlconf
 from django.utils import translation
+from django.utils.functional import LazyObject
 
 from ...backends.threads import DjangoWorkers
 from ...server.components import Callee
@@ -118,7 +119,11 @@ class ViewCall:
         return await asyncio.create_task(self._async(ctx, arguments))
 
     async def _async(self, ctx: Context, arguments: dict[str, Any]) -> Any:
-        request = self._request(ctx, arguments)
+        if isinstance(ctx.user, LazyObject):
+            # Whoever it is, is looked up in the database.
+            request = await sync_to_async(self._request)(ctx, arguments)
+        else:
+            request = self._request(ctx, arguments)
         response = await self._handler(True).get_response_async(request)
         with _closing(response):
             body = await _aread(response, self.max_bytes)
@@ -216,7 +221,9 @@ def _read(response: Any, max_bytes: int) -> bytes:
 
 
 async def _aread(response: Any, max_bytes: int) -> bytes:
-    if not response.streaming or not response.is_async:
+    if not response.streaming:
+        return _read(response, max_bytes)
+    if not response.is_async:
         return await sync_to_async(_read)(response, max_bytes)
     meter = _Meter(response, max_bytes)
     return b"".join([meter.add(piece) async for piece in response.streaming_content])

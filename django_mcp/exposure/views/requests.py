@@ -178,9 +178,9 @@ def _let_in(request: Any, principal: Principal) -> None:
 
 def _sign_in(session: SessionBase, user: Any) -> None:
     """Have the session say what it says of a user who has logged in: some middleware asks it."""
-    backend = getattr(user, "backend", None) or settings.AUTHENTICATION_BACKENDS[0]
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = backend
+    backends = [getattr(user, "backend", None), *settings.AUTHENTICATION_BACKENDS]
+    session[SESSION_KEY] = str(getattr(user, "pk", ""))
+    session[BACKEND_SESSION_KEY] = next((each for each in backends if each), "")
     if hasattr(user, "get_session_auth_hash"):
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
 

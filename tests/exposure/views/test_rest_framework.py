@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
@@ -101,6 +101,20 @@ async def test_a_list_takes_what_its_filters_read(server: MCPServer, api: Any, g
     page = tool["outputSchema"]["properties"]
     assert page["results"]["items"]["properties"]["id"] == {"type": "integer"}
     assert page["next"]["type"] == ["string", "null"]
+
+
+async def test_a_filter_set_may_be_the_query_of_any_view(
+    server: MCPServer, api: Any, guest: Any, ann: User
+) -> None:
+    server.add_view("group-count", query=api.GroupFilter)
+    server.add_view("group-list", query={"search": Literal["a", "b"]})
+    tools = await guest().tools()
+
+    assert list(tools["group_count"]["inputSchema"]["properties"]) == ["name", "starts"]
+    # What is said goes before what is found, and beside the rest of it.
+    properties = tools["group_list"]["inputSchema"]["properties"]
+    assert properties["search"] == {"type": "string", "enum": ["a", "b"]}
+    assert "ordering" in properties
 
 
 async def test_a_view_that_contains_itself_is_described_to_some_depth(

@@ -13,13 +13,15 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.test import AsyncClient, Client
 from django.urls import path
+from django.utils.functional import SimpleLazyObject
 from pydantic import BaseModel, Field
 
-from django_mcp import MCPServer
+from django_mcp import MCPServer, Principal
 from django_mcp.protocol import jsonrpc
 from django_mcp.server.errors import RegistrationError
 from django_mcp.server.exchange import Caller, Exchange, Nowhere
 from django_mcp.server.peer import unremembered
+from tests.conversations.talk import consumer_of
 from tests.doors import Request, envelope, headers_for
 from tests.exposure.views.pages import urls, views
 
@@ -519,6 +521,19 @@ async def test_the_user_is_the_very_one_of_the_principal(server: MCPServer, gues
     nobody_stored = User(pk=4711, username="from elsewhere")
 
     assert (await guest(nobody_stored).call("who"))["user"] == "from elsewhere"
+
+
+async def test_the_user_may_be_one_that_is_looked_up_when_asked_for(
+    server: MCPServer,
+) -> None:
+    server.add_view("who")
+    server.add_view("awho")
+    await User.objects.acreate(username="ann")
+
+    for name in ("who", "awho"):
+        lazy = SimpleLazyObject(lambda: User.objects.get(username="ann"))
+        door = consumer_of(server, authenticate=lambda _, user=lazy: Principal(id="a", user=user))
+        assert (await door.tool(name))["structuredContent"]["user"] == "ann"
 
 
 async def test_host_language_and_proxy_are_those_of_the_call(
