@@ -19,7 +19,12 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    REDIRECT_FIELD_NAME,
+    SESSION_KEY,
+)
 from django.contrib.messages.storage import default_storage
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import WSGIRequest
@@ -238,7 +243,8 @@ def is_login(location: str, request: Any) -> bool:
     """True where `location` is a page to log in at: the project's, or one that leads back to what
     `request` is for."""
     target = urlsplit(location)
-    values = (value for _, value in parse_qsl(target.query))
+    names = _return_names(request)
+    values = [value for name, value in parse_qsl(target.query) if name in names]
     if any(unquote(urlsplit(value).path) == request.path for value in values):
         return True
     try:
@@ -246,3 +252,11 @@ def is_login(location: str, request: Any) -> bool:
     except NoReverseMatch:
         return False
     return bool(target.path == login and login != request.path)
+
+
+def _return_names(request: Any) -> set[str]:
+    """What a login page is told under where to go back to: usually "next"; a view may differ."""
+    view = getattr(request.resolver_match, "func", None)
+    where = (view, getattr(view, "view_class", None))
+    found = [getattr(each, "redirect_field_name", None) for each in where]
+    return {REDIRECT_FIELD_NAME, *(name for name in found if isinstance(name, str))}

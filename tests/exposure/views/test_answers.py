@@ -223,6 +223,10 @@ async def test_a_login_page_is_no_answer(server: MCPServer, site: Any, guest: An
     assert "log in" in await guest().fail("moved")
     site.LOGIN_URL = "https://accounts.example.com/login/"
     assert "log in" in await guest().fail("members")
+    server.add_view("moved-back")
+    server.add_view("elsewhere")
+    assert "log in" in await guest().fail("elsewhere")
+    assert not (await answered(guest(), "moved_back")).get("isError")
     site.LOGIN_URL = "no such page"
     assert not (await answered(guest(), "moved")).get("isError")
 

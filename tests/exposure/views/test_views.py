@@ -379,6 +379,17 @@ async def test_a_body_is_json_or_a_form(server: MCPServer, guest: Any) -> None:
     assert (found["method"], found["query"], found["body"]) == ("PUT", {"q": ["1"]}, '{"q": "x"}')
 
 
+async def test_a_body_is_no_larger_than_the_project_takes(
+    server: MCPServer, site: Any, guest: Any
+) -> None:
+    site.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    server.add_view("told", body=SearchForm)
+    server.add_view("told", "as_json", body=Search)
+
+    assert await guest().fail("as_json", number=1, q="x" * 1001) == "Bad Request."
+    assert "at most 20 characters" in await guest().fail("told", number=1, q="x" * 1001)
+
+
 # Forms of Django's own views
 
 

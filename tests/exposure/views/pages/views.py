@@ -265,6 +265,17 @@ def moved(request: Any) -> HttpResponse:
     return redirect("page")
 
 
+def moved_with_a_way_back(request: Any) -> HttpResponse:
+    """Lead elsewhere, from where one can come back."""
+    return redirect(f"/page/?back={request.path}")
+
+
+@login_required(login_url="/elsewhere/", redirect_field_name="back")
+def for_members_elsewhere(request: Any) -> HttpResponse:
+    """Something for members of another site."""
+    return HttpResponse("in", content_type="text/plain")
+
+
 class MovedForGood(RedirectView):
     """Lead elsewhere, whatever is sent."""
 
