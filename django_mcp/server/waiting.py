@@ -48,7 +48,9 @@ class Waiting:
         away from everybody.
         """
         with self._lock:
-            for name, build in list(self._builders.items()):
+            # A module that is imported for one of them may add others.
+            while self._builders:
+                name, build = next(iter(self._builders.items()))
                 try:
                     build()
                 except RegistrationError as error:

@@ -70,6 +70,19 @@ def test_what_another_thread_builds_is_waited_for() -> None:
     assert told == ["built", "settled", "settled", "settled"]
 
 
+def test_what_is_added_on_the_way_is_built_as_well() -> None:
+    waiting, built = Waiting(), []
+
+    def build() -> None:
+        built.append("first")
+        waiting.add("second", lambda: built.append("second"))
+
+    waiting.add("first", build)
+    waiting.settle()
+
+    assert (built, bool(waiting)) == (["first", "second"], False)
+
+
 def test_what_was_taken_away_is_not_built() -> None:
     waiting, built = Waiting(), []
     waiting.add("one", lambda: built.append("one"))

@@ -267,9 +267,18 @@ def _output(view: Any, method: str, handler: Any) -> dict[str, Any] | None:
     if not _is_list(view, method):
         return schema
     many = {"type": "array", "items": schema}
-    if view.paginator is None:
-        return many
-    found: dict[str, Any] = _plain(view.paginator.get_paginated_response_schema(many))
+    return many if view.paginator is None else _page_schema(view.paginator, many)
+
+
+def _page_schema(paginator: Any, rows: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema of a page, where it is sure that there are pages, and that they look like this."""
+    if getattr(paginator, "page_size", 1) is None or getattr(paginator, "default_limit", 1) is None:
+        return None  # Without a size there is one only where the caller asks for it.
+    cls = type(paginator)
+    writes, tells = cls.get_paginated_response, cls.get_paginated_response_schema
+    if writes.__module__ != tells.__module__:
+        return None  # The project has changed the one, and not the other.
+    found: dict[str, Any] = _plain(paginator.get_paginated_response_schema(rows))
     return found
 
 
@@ -280,7 +289,11 @@ def _plain(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     found = {
-        key: _plain(each) for key, each in schema.items() if key not in ("nullable", "example")
+        key: {name: _plain(inner) for name, inner in each.items()}
+        if key == "properties"
+        else _plain(each)
+        for key, each in schema.items()
+        if key not in ("nullable", "example")
     }
     if schema.get("nullable") is True and isinstance(schema.get("type"), str):
         found["type"] = [schema["type"], "null"]

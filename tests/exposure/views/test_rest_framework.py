@@ -103,6 +103,20 @@ async def test_a_list_takes_what_its_filters_read(server: MCPServer, api: Any, g
     assert page["next"]["type"] == ["string", "null"]
 
 
+async def test_what_is_not_sure_is_not_promised(
+    server: MCPServer, api: Any, guest: Any, ann: User
+) -> None:
+    server.add_view("envelope-list")
+    server.add_view("unlimited-list")
+    client = guest(ann)
+
+    for tool in (await client.tools()).values():
+        assert "outputSchema" not in tool
+    assert await client.call("envelope_list") == {"all": []}
+    assert await client.call("unlimited_list") == []
+    assert (await client.call("unlimited_list", limit=3))["results"] == []
+
+
 async def test_a_filter_set_may_be_the_query_of_any_view(
     server: MCPServer, api: Any, guest: Any, ann: User
 ) -> None:

@@ -11,7 +11,7 @@ from rest_framework.authentication import SessionAuthentication, TokenAuthentica
 from rest_framework.decorators import action, api_view, permission_classes
 from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.filters import OrderingFilter, SearchFilter
-from rest_framework.pagination import PageNumberPagination
+from rest_framework.pagination import LimitOffsetPagination, PageNumberPagination
 from rest_framework.parsers import FormParser
 from rest_framework.permissions import (
     BasePermission,
@@ -60,6 +60,19 @@ class Twice(SimpleRateThrottle):
 class Pages(PageNumberPagination):
     page_size = 2
     page_size_query_param = "size"
+
+
+class Envelope(Pages):
+    """Writes pages of its own."""
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"all": data})
+
+
+class Unlimited(LimitOffsetPagination):
+    """Has pages where the caller asks for them."""
+
+    default_limit = None
 
 
 class MemberSerializer(serializers.Serializer):
@@ -140,6 +153,14 @@ class GroupViewSet(viewsets.ModelViewSet):
         return Response(self.get_queryset().count())
 
 
+class EnvelopeViewSet(GroupViewSet):
+    pagination_class = Envelope
+
+
+class UnlimitedViewSet(GroupViewSet):
+    pagination_class = Unlimited
+
+
 class EditorsViewSet(mixins.UpdateModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
     queryset = Group.objects.all()
     serializer_class = GroupSerializer
@@ -190,4 +211,6 @@ class Plain(APIView):
 router = DefaultRouter()
 router.register("groups", GroupViewSet)
 router.register("editors", EditorsViewSet, "editor")
+router.register("envelopes", EnvelopeViewSet, "envelope")
+router.register("unlimited", UnlimitedViewSet, "unlimited")
 router.register("moody", MoodyViewSet, "moody")
