@@ -18,7 +18,16 @@ import django_mcp
 PUBLIC: tuple[str, ...] = tuple(getattr(django_mcp, "__all__", ()))
 
 #: What a project that only wants to declare a tool does not load.
-HEAVY = {"daphne", "httpx", "mcp", "mcp_types", "oauth2_provider", "twisted"}
+HEAVY = {
+    "daphne",
+    "httpx",
+    "mcp",
+    "mcp_types",
+    "ninja",
+    "oauth2_provider",
+    "rest_framework",
+    "twisted",
+}
 
 IMPORT_AND_TELL = """
 import json, sys

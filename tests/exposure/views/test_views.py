@@ -547,6 +547,30 @@ async def test_the_user_may_be_one_that_is_looked_up_when_asked_for(
         assert (await door.tool(name))["structuredContent"]["user"] == "ann"
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["greet", "agreet"])
+async def test_callers_at_the_same_time_are_not_mixed_up(
+    server: MCPServer, site: Any, name: str
+) -> None:
+    server.add_view(name)
+    people = [User(pk=number, username=f"user-{number}") for number in range(30)]
+
+    def authenticate(request: Any) -> Principal:
+        user = people[int(request.headers["x-number"])]
+        return Principal(id=f"user:{user.pk}", user=user)
+
+    door = consumer_of(server, authenticate=authenticate)
+
+    async def greeted(number: int) -> Any:
+        headers = {"x_number": str(number), "host": f"h{number}.example.com"}
+        return await _call(door, name, headers)
+
+    found = await asyncio.gather(*(greeted(number) for number in range(30)))
+    assert found == [
+        {"user": f"user-{number}", "host": f"h{number}.example.com"} for number in range(30)
+    ]
+
+
 async def test_host_language_and_proxy_are_those_of_the_call(
     server: MCPServer, door: Any, site: Any
 ) -> None:

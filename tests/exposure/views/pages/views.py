@@ -112,6 +112,18 @@ async def awho(request: Any) -> JsonResponse:
     return JsonResponse({"user": user.get_username(), "groups": await Group.objects.acount()})
 
 
+async def agreet(request: Any) -> JsonResponse:
+    """Greet whoever asks, after everybody has asked."""
+    await asyncio.sleep(0)
+    user = await request.auser()
+    return JsonResponse({"user": user.get_username(), "host": request.get_host()})
+
+
+def greet(request: Any) -> JsonResponse:
+    """Greet whoever asks."""
+    return JsonResponse({"user": request.user.get_username(), "host": request.get_host()})
+
+
 def in_german(request: Any) -> HttpResponse:
     """Answer in another language."""
     translation.activate("de")
