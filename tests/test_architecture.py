@@ -106,6 +106,7 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("apps.py", "django_mcp.checks"): "checks register themselves, once the app registry is there",
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
+    ("exposure/registration.py", "django_mcp.exposure.models.changes.notify_changed"): _LATER,
     ("__init__.py", ".exposure.models.options"): _LATER,
     ("server/schemas.py", "django_mcp.server.raw_schemas.Checker"): "35 ms that few servers need",
 }
