@@ -27,12 +27,21 @@ class BrokerUnavailable(ProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something of a server changed: a list, or one resource named by its URI."""
+    """Something of a server changed: a list, or resources.
+
+    A "resource" is named by its URI; "under" stands for every resource whose URI begins with
+    `uri`. Where the list of "resources" has a `uri`, it concerns those who may read what is there.
+    """
 
     name: ClassVar[str] = "change"
 
-    kind: Literal["tools", "prompts", "resources", "resource"]
+    kind: Literal["tools", "prompts", "resources", "resource", "under"]
     uri: str | None = None
+
+    @property
+    def said(self) -> Change:
+        """The change as a client is told of it."""
+        return self if self.kind == "resource" else Change(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ wire, `results`; where components are kept, `registry`.
 
 from __future__ import annotations
 
+import inspect
 import mimetypes
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..protocol import types
 from ..protocol.headers import ParamHeader, param_headers
@@ -44,6 +45,18 @@ class Callee:
             kwargs[self.context] = ctx
         run = workers.run_async if self.is_async else workers.run_sync
         return run(self.function, **kwargs)
+
+
+class Named(NamedTuple):
+    """What a URI that fits a template names: the URI, and the arguments read from it."""
+
+    uri: str
+    arguments: Mapping[str, Any]
+
+
+#: Says of several things at once whether the caller may see them: `visible(ctx, named)` returns a
+#: bool for each. Sync or async.
+Visible = Callable[[Context, Sequence[Named]], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,13 +102,20 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResourceTemplate:
-    """Content under every URI that fits a template."""
+    """Content under every URI that fits a template.
+
+    `visible` takes `named`, and says of each whether the caller may see it; None where whoever
+    passes the rule may see all. Values that are not `confined` may look like a way out of a
+    directory.
+    """
 
     definition: types.ResourceTemplate
     template: UriTemplate
     callee: Callee
     arguments: Arguments
     rule: AccessRule | None = None
+    visible: Callee | None = None
+    confined: bool = True
 
     @property
     def key(self) -> str:
@@ -190,9 +210,12 @@ def resource(
     icons: Sequence[types.Icon] = (),
     meta: Mapping[str, Any] | None = None,
     rule: AccessRule | None = None,
+    visible: Visible | None = None,
+    confined: bool = True,
 ) -> Resource | ResourceTemplate:
     """Build the resource behind `uri`: a template where the URI has variables.
 
+    Not `confined`, its variables are no parts of paths: "..", "C:" and the like are values.
     Raises RegistrationError where the variables are not the function's parameters.
     """
     try:
@@ -216,6 +239,10 @@ def resource(
         "meta": dict(meta) if meta else None,
     }
     if template.is_static:
+        if visible is not None:
+            raise RegistrationError(
+                f"{uri!r} has no variables: who may see it, its permission says, and not visible."
+            )
         definition = types.Resource(uri=uri, size=size, **shared)
         return Resource(definition=definition, callee=callee(signature), rule=rule)
     if size is not None:
@@ -226,6 +253,8 @@ def resource(
         callee=callee(signature),
         arguments=Arguments(signature),
         rule=rule,
+        visible=None if visible is None else _asked_of_several(visible),
+        confined=confined,
     )
 
 
@@ -275,6 +304,13 @@ def callee(signature: Signature) -> Callee:
     return Callee(
         function=signature.fn, is_async=signature.is_async, context=signature.context_parameter
     )
+
+
+def _asked_of_several(visible: Visible) -> Callee:
+    def ask(ctx: Context, named: Sequence[Named]) -> Any:
+        return visible(ctx, named)
+
+    return Callee(function=ask, is_async=inspect.iscoroutinefunction(visible), context="ctx")
 
 
 def _check_variables(uri: str, template: UriTemplate, signature: Signature) -> None:

@@ -14,9 +14,10 @@ from ..protocol import types
 from . import components
 from .access import AccessRule
 from .completions import ArgumentCompletion, argument_completion, server_completion
-from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
+from .components import Callee, Prompt, Resource, ResourceTemplate, Tool, Visible
 from .decorators import Permission, PromptDecorator, ToolDecorator
 from .errors import RegistrationError
+from .listings import Listings
 from .registry import Collection
 from .waiting import Waiting
 
@@ -29,6 +30,7 @@ class Registration:
     tools: Collection[Tool]
     resources: Collection[Resource]
     resource_templates: Collection[ResourceTemplate]
+    resource_listings: Listings
     prompts: Collection[Prompt]
     completions: dict[tuple[str, str], ArgumentCompletion]
     any_completion: Callee | None
@@ -110,12 +112,16 @@ class Registration:
         icons: Sequence[types.Icon] = (),
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
+        visible: Visible | None = None,
     ) -> Callable[[F], F]:
         """Register the decorated function as the content of `uri`.
 
         A URI with variables ("library://books/{book_id}") is a template, and the variables are the
         function's parameters, converted to their types. The function returns a string, bytes,
         anything that is JSON, or contents of its own making.
+
+        `visible(ctx, named)` says whether the caller may follow what several URIs of a template
+        name: each of `named` has `uri` and `arguments`, and the result is a bool for each.
 
         Raises RegistrationError where variables and parameters differ, or the URI is taken.
         """
@@ -131,6 +137,7 @@ class Registration:
             "icons": icons,
             "meta": meta,
             "rule": self._rule(permission),
+            "visible": visible,
         }
 
         def register(function: F) -> F:

@@ -126,7 +126,7 @@ class Collection(Generic[C]):
         self, members: list[C], revision: Revision, origin: str | None
     ) -> list[WireModel]:
         """The definitions of `members` as a client that came through `origin` gets them."""
-        return [self._definition(member, revision, origin) for member in members]
+        return [self.presented(member.definition_in(revision), origin) for member in members]
 
     def written(self, members: list[C], revision: Revision, origin: str | None) -> list[bytes]:
         """The same definitions as JSON of `revision`, written once."""
@@ -142,14 +142,14 @@ class Collection(Generic[C]):
         if len(self._written) >= MAX_WRITTEN:
             self._written.clear()
         every = [
-            jsonrpc.dumps(codec.encode(self._definition(member, revision, origin), revision))
-            for member in self._members.values()
+            jsonrpc.dumps(codec.encode(definition, revision))
+            for definition in self.definitions(list(self), revision, origin)
         ]
         self._written[revision, origin] = every
         return every
 
-    def _definition(self, member: C, revision: Revision, origin: str | None) -> WireModel:
-        definition = member.definition_in(revision)
+    def presented(self, definition: WireModel, origin: str | None) -> WireModel:
+        """A definition with the icons that a client that came through `origin` can fetch."""
         icons: list[Icon] | None = getattr(definition, "icons", None)
         if not icons:
             return definition

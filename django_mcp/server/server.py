@@ -32,6 +32,7 @@ from .handlers import HANDLERS
 from .handlers.resources import contents
 from .hub import Hub
 from .lifespan import Lifespan, LifespanRunner
+from .listings import Listings
 from .registration import Registration
 from .registry import Collection, IconResolver, resolve, same_origin
 from .request_state import LIFETIME, EphemeralSealer, Sealer
@@ -148,6 +149,7 @@ class MCPServer(Registration):
         self.resource_templates: Collection[ResourceTemplate] = Collection(
             "resourceTemplates", self.notify_resources_changed
         )
+        self.resource_listings = Listings(self.notify_resources_changed)
         self.prompts: Collection[Prompt] = Collection("prompts", self.notify_prompts_changed)
         self.waiting = Waiting()
         self.completions: dict[tuple[str, str], ArgumentCompletion] = {}
@@ -234,6 +236,11 @@ class MCPServer(Registration):
     def notify_resource_updated(self, uri: str) -> None:
         """Tell every client that follows `uri` that it has new content."""
         self.broker.publish(Change("resource", uri))
+
+    def notify_resources_under(self, prefix: str) -> None:
+        """Tell every client that follows a URI that begins with `prefix` that it has new content:
+        where so many have that naming them all would be too much."""
+        self.broker.publish(Change("under", prefix))
 
     def notify_elicitation_complete(self, url: str) -> None:
         """Tell the clients whose user was sent to `url` that what was to be done there is done."""

@@ -8,7 +8,7 @@ hears once of ten changes to the same list, so memory is bounded by what it subs
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Final
 
 from ..protocol.types import SubscriptionFilter
@@ -34,9 +34,17 @@ _NOTIFICATIONS: Final = {
 
 
 def notification(change: Change) -> tuple[str, dict[str, Any]]:
-    """Method and params of the notification that tells of `change`."""
+    """Method and params of the notification that tells of `change`, as it is said to a client."""
     params: dict[str, Any] = {} if change.uri is None else {"uri": change.uri}
     return _NOTIFICATIONS[change.kind], params
+
+
+def concerning(change: Change, followed: Collection[str]) -> list[Change]:
+    """What `change` is to a client that hears of every list, and follows these resources."""
+    if change.kind == "under":
+        begin = change.uri or ""
+        return [Change("resource", uri) for uri in sorted(followed) if uri.startswith(begin)]
+    return [change] if change.kind != "resource" or change.uri in followed else []
 
 
 class Subscription:
@@ -71,22 +79,24 @@ class Subscription:
         self._ended = True
         self._wake.set()
 
-    async def changes(self) -> AsyncIterator[Change]:
-        """Yield the changes that were asked for, each once however often it happened meanwhile."""
+    async def changes(self) -> AsyncIterator[list[Change]]:
+        """Yield the changes that were asked for, those together that wait at the same moment, each
+        once however often it happened meanwhile."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                change = next(iter(self._pending))
-                del self._pending[change]
-                yield change
+                pending, self._pending = self._pending, {}
+                yield list(pending)
             if self._ended:
                 return
 
     def _hear(self, message: Message) -> None:
         if isinstance(message, Change) and self._wants(message):
-            self._pending[message] = None
-            self._wake.set()
+            wanted = concerning(message, self._resources)
+            self._pending.update(dict.fromkeys(wanted))
+            if wanted:
+                self._wake.set()
 
     def _wants(self, change: Change) -> bool:
         if change.kind == "tools":
@@ -95,7 +105,7 @@ class Subscription:
             return bool(self._wanted.prompts_list_changed)
         if change.kind == "resources":
             return bool(self._wanted.resources_list_changed)
-        return change.uri in self._resources
+        return True
 
 
 class SessionSubscription:
@@ -138,10 +148,15 @@ class SessionSubscription:
                 return None
             self._session, self._changes_read = session, heard
         pending, self._pending = self._pending, {}
-        return [message for message in pending if self._concerns(message)]
+        return [due for message in pending for due in self._concerning(message)]
+
+    @property
+    def followed(self) -> frozenset[str]:
+        """What the session follows, as it was when that was last read."""
+        return self._session.followed
 
     def _hear(self, message: Message) -> None:
-        if isinstance(message, Change | Elicited) and (self._is_stale or self._concerns(message)):
+        if isinstance(message, Change | Elicited) and (self._is_stale or self._concerning(message)):
             self._pending[message] = None
             self._wake()
 
@@ -150,7 +165,7 @@ class SessionSubscription:
         """True while the session is not known as it is now: whatever happens may concern it."""
         return self._changes_read != self._changes_heard
 
-    def _concerns(self, message: Change | Elicited) -> bool:
+    def _concerning(self, message: Change | Elicited) -> list[Change | Elicited]:
         if isinstance(message, Elicited):
-            return message.id in self._session.elicited
-        return message.uri is None or message.uri in self._session.followed
+            return [message] if message.id in self._session.elicited else []
+        return [*concerning(message, self._session.followed)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,10 +17,10 @@ from ..protocol.jsonrpc import Request
 from .back_channel import elicitation_id
 from .broker import Change, Elicited
 from .exchange import Caller, Exchange, Nowhere
-from .handlers.resources import readable
 from .peer import from_session
 from .server import MCPServer
 from .sessions import Session, SessionStore
+from .sight import Sight
 from .subscriptions import SessionSubscription, notification
 
 ELICITATION_COMPLETE: Final = "notifications/elicitation/complete"
@@ -85,6 +85,8 @@ async def tell(
     subscription = SessionSubscription(session, listener.wake)
     listener.on_refresh = subscription.refresh
     exchange = Exchange(server, _LISTENING, from_session(session), caller, Nowhere())
+    sight = Sight(exchange)
+    await sight.begin(session.followed)
     subscription.open(server.broker)
     subscription.refresh()  # The session may have changed since it was found.
     try:
@@ -96,20 +98,20 @@ async def tell(
             due = await subscription.take(store)
             if due is None:
                 return
-            for message in due:
-                await _tell_of(message, session, exchange, send)
+            sight.follow(subscription.followed)
+            await _tell_of(due, session, sight, send)
             await listener.news()
     finally:
         subscription.close()
 
 
 async def _tell_of(
-    message: Change | Elicited, session: Session, exchange: Exchange, send: Send
+    due: Sequence[Change | Elicited], session: Session, sight: Sight, send: Send
 ) -> None:
-    if isinstance(message, Elicited):
-        if methods.find(ELICITATION_COMPLETE, session.revision, "server"):
-            params = {"elicitationId": elicitation_id(session.key, message.id)}
-            await send(ELICITATION_COMPLETE, params)
-    # A right may have been taken away since the client asked to hear of it.
-    elif message.uri is None or await readable(exchange, message.uri):
-        await send(*notification(message))
+    for change in await sight.of([message for message in due if isinstance(message, Change)]):
+        await send(*notification(change))
+    if methods.find(ELICITATION_COMPLETE, session.revision, "server"):
+        for message in due:
+            if isinstance(message, Elicited):
+                params = {"elicitationId": elicitation_id(session.key, message.id)}
+                await send(ELICITATION_COMPLETE, params)

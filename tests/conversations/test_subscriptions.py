@@ -13,6 +13,8 @@ import pytest
 from django_mcp import Context, MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.server import subscriptions as limits
+from django_mcp.server.components import Callee
+from django_mcp.server.finding import Finder, Found
 from django_mcp.server.handlers import subscriptions as handler
 from tests.conversations.talk import STAMP, by_name
 from tests.doors import META, Stream, envelope
@@ -458,11 +460,11 @@ async def test_others_get_their_turn_while_many_resources_are_looked_at(
         turns += 1
         turning = loop.call_soon(turn)
 
-    async def readable(exchange: Any, uri: str) -> bool:
+    async def find(self: Any, uri: str) -> Found:
         seen.append(turns)
-        return True
+        return Found(Callee(function=find, is_async=True, context=None), {}, None, False)
 
-    monkeypatch.setattr(handler, "readable", readable)
+    monkeypatch.setattr(Finder, "find", find)
     turning = loop.call_soon(turn)
     async with listening(streaming, resourceSubscriptions=[f"x://{n}" for n in range(100)]) as new:
         await new.message()

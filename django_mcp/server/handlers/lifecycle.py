@@ -60,7 +60,7 @@ def capabilities(exchange: Exchange) -> ServerCapabilities:
         offered["logging"] = {}  # 2026-07-28, server/utilities/logging#capabilities
     if len(server.tools):
         offered["tools"] = changes
-    if len(server.resources) or len(server.resource_templates):
+    if len(server.resources) or len(server.resource_templates) or len(server.resource_listings):
         offered["resources"] = resources
     if len(server.prompts):
         offered["prompts"] = changes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ...protocol.envelope import SUBSCRIPTION_ID
 from ...protocol.errors import InternalError, InvalidParams, InvalidRequest, MethodNotFound
@@ -15,6 +15,8 @@ from ...protocol.types import (
 from ..access import ANONYMOUS
 from ..dispatch import Result
 from ..exchange import Exchange
+from ..finding import seen
+from ..sight import Sight
 from ..subscriptions import (
     MAX_LISTENERS,
     MAX_OF_ANONYMOUS,
@@ -24,13 +26,9 @@ from ..subscriptions import (
     Subscription,
     notification,
 )
-from .resources import readable
 
 if TYPE_CHECKING:
     from ..server import MCPServer
-
-#: URIs that are matched before the loop may turn to somebody else.
-_AT_ONCE: Final = 20
 
 
 async def listen(exchange: Exchange, params: SubscriptionsListenRequestParams) -> Result:
@@ -47,12 +45,14 @@ async def listen(exchange: Exchange, params: SubscriptionsListenRequestParams) -
     _keep_track(server)
     mark = {SUBSCRIPTION_ID: exchange.request.id}
     try:
+        sight = Sight(exchange)
         wanted = await _honoured(exchange, params.notifications)
+        sight.follow(wanted.resource_subscriptions or ())
         subscription.open(server.broker, wanted)
         # What is acknowledged is heard, from whichever process it comes.
         await server.broker.settle()
         await _acknowledge(exchange, wanted, mark)
-        await _forward(exchange, subscription, mark)
+        await _forward(exchange, subscription, sight, mark)
     finally:
         server.subscriptions.discard(subscription)
         subscription.close()
@@ -98,12 +98,8 @@ async def _honoured(exchange: Exchange, wanted: SubscriptionFilter) -> Subscript
                 f"params.notifications.resourceSubscriptions has a URI of {len(uri)} characters; "
                 f"{MAX_URI} are allowed."
             )
-    resources = []
-    for count, uri in enumerate(uris):
-        if count % _AT_ONCE == 0:
-            await asyncio.sleep(0)
-        if await readable(exchange, uri):
-            resources.append(uri)
+    known = await seen(exchange, uris)
+    resources = [uri for uri in uris if known.get(uri)]
     return SubscriptionFilter(
         tools_list_changed=wanted.tools_list_changed or None,
         prompts_list_changed=wanted.prompts_list_changed or None,
@@ -120,14 +116,14 @@ async def _acknowledge(
     await exchange.outlet.send("notifications/subscriptions/acknowledged", params)
 
 
-async def _forward(exchange: Exchange, subscription: Subscription, mark: dict[str, Any]) -> None:
+async def _forward(
+    exchange: Exchange, subscription: Subscription, sight: Sight, mark: dict[str, Any]
+) -> None:
     try:
-        async for change in subscription.changes():
-            # A right may have been taken away since the stream was opened.
-            if change.uri is not None and not await readable(exchange, change.uri):
-                continue
-            method, params = notification(change)
-            await exchange.outlet.send(method, {"_meta": mark, **params})
+        async for changes in subscription.changes():
+            for change in await sight.of(changes):
+                method, params = notification(change)
+                await exchange.outlet.send(method, {"_meta": mark, **params})
     except asyncio.CancelledError:
         # Not the client going away but the process going down: end the stream properly.
         if not exchange.outlet.connected:
