@@ -21,6 +21,7 @@ from .backends.icons import resolve_icon
 from .backends.signing import DjangoSealer
 from .backends.stores import Stores, stores
 from .backends.threads import DjangoWorkers
+from .exposure.announcing import announcer_of
 from .exposure.registration import DjangoRegistration
 from .permissions import has_permission
 from .protocol import types
@@ -83,6 +84,10 @@ class MCPServer(DjangoRegistration, PlainServer):
     @cached_property
     def events(self) -> EventLog:
         return self._stores[1]
+
+    async def shutdown(self) -> None:
+        announcer_of(self).flush()
+        await super().shutdown()
 
     def call_observers(self) -> Sequence[CallObserver]:
         """The receivers of `call_finished`, where there are any."""

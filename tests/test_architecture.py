@@ -110,6 +110,7 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.add_query_tool"): _LATER,
+    ("exposure/registration.py", "django_mcp.exposure.models.changes.notify_changed"): _LATER,
     ("__init__.py", ".exposure.models.options"): _LATER,
     ("server/schemas.py", "django_mcp.server.raw_schemas.Checker"): "35 ms that few servers need",
     ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",

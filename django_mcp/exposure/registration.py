@@ -197,3 +197,16 @@ class DjangoRegistration(Registration):
             rule=self._rule(permission),
         )
         self.waiting.add(name, lambda: self.tools.add(tool.build()))
+
+    def notify_changed(self, what: Any, *, using: str | None = None) -> None:
+        """Tell of changes of exposed models that send no signals: `bulk_create()`, `update()`, SQL.
+
+        `notify_changed(Book)` says that any book may have changed, and so does a queryset of books;
+        `notify_changed(book)` and `notify_changed([book, …])` name those that did. In a transaction
+        of the database `using` (the objects' own unless it is given), it is told after the commit.
+        Of models that are not exposed, nothing is told. Raises TypeError for what is neither a
+        model nor objects of one.
+        """
+        from .models.changes import notify_changed
+
+        notify_changed(self, what, using)

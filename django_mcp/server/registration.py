@@ -13,6 +13,7 @@ from typing import Any, TypeVar, overload
 from ..protocol import types
 from . import components
 from .access import AccessRule
+from .broker import Broker
 from .completions import ArgumentCompletion, argument_completion, server_completion
 from .components import Callee, Prompt, Resource, ResourceTemplate, Tool, Visible
 from .decorators import Permission, PromptDecorator, ToolDecorator
@@ -31,6 +32,7 @@ class Registration:
     resources: Collection[Resource]
     resource_templates: Collection[ResourceTemplate]
     resource_listings: Listings
+    broker: Broker
     prompts: Collection[Prompt]
     completions: dict[tuple[str, str], ArgumentCompletion]
     any_completion: Callee | None

@@ -154,7 +154,14 @@ class ExposedModel:
 
     def uri_of(self, obj: Any) -> str:
         """Where the object stands."""
-        key = getattr(obj, self.lookup.field.attname)
+        return self.uri(self.key_of(obj))
+
+    def key_of(self, obj: Any) -> Any:
+        """What the object is known by."""
+        return getattr(obj, self.lookup.field.attname)
+
+    def uri(self, key: Any) -> str:
+        """Where the object with this key stands."""
         return self.template.expand({self.lookup.name: str(key)})
 
 

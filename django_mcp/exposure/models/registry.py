@@ -12,7 +12,8 @@ from django.db import models
 from ... import conf
 from ...server.errors import RegistrationError
 from ...server.registration import Registration
-from . import aggregates, query, reading
+from ...server.registry import Collection
+from . import aggregates, changes, documents, query, reading
 from .exposed import ExposedModel
 from .options import ModelResource
 
@@ -55,20 +56,20 @@ def expose(
         resource_class = _with_options(resource_class, options)
     resource = resource_class(model)
     exposed = ExposedModel(resource, found.get, tuple(conf.get().never_expose))
-    there = {tool.key for tool in server.tools}
     found[model] = exposed
+    take_back = _remembered(server)
     try:
         for action in resource.tools:
             _TOOLS[action](server, exposed)
         if resource.query:
             query.add_query(server, exposed)
+        documents.add(server, exposed)
     except RegistrationError:
         # All of it, or nothing.
         del found[model]
-        for tool in server.tools:
-            if tool.key not in there:
-                server.remove_tool(tool.key)
+        take_back()
         raise
+    changes.watch(server, exposed)
     return exposed
 
 
@@ -96,6 +97,33 @@ def add_query_tool(
         return [found for found in exposed.values() if found.resource.query]
 
     query.add_query_of(server, name, asked)
+
+
+def _remembered(server: Registration) -> Callable[[], None]:
+    """What takes away everything that is registered from now on."""
+    collections: list[Collection[Any]] = [
+        server.tools,
+        server.resources,
+        server.resource_templates,
+    ]
+    there = [{member.key for member in collection} for collection in collections]
+    completed, listings = (
+        set(server.completions),
+        {each.name for each in server.resource_listings.members},
+    )
+
+    def take_back() -> None:
+        for collection, keys in zip(collections, there, strict=True):
+            for member in collection:
+                if member.key not in keys:
+                    collection.remove(member.key)
+        for target in set(server.completions) - completed:
+            del server.completions[target]
+        for listing in server.resource_listings.members:
+            if listing.name not in listings:
+                server.resource_listings.remove(listing.name)
+
+    return take_back
 
 
 def _with_options(resource_class: type[ModelResource], options: dict[str, Any]) -> Any:

@@ -47,14 +47,17 @@ class Shape:
         self.type = record(name, members)
 
     def load(
-        self, queryset: QuerySet[Any], scope: Scope
+        self, queryset: QuerySet[Any], scope: Scope, *, whole: bool = False
     ) -> tuple[QuerySet[Any], Callable[[Any], dict[str, Any]]]:
-        """`queryset` with everything that rows need, and what makes a row of one of its objects."""
+        """`queryset` with everything that rows need, and what makes a row of one of its objects.
+
+        `whole` objects come with all their fields, for their names.
+        """
         ways = _Ways(self._selection, scope)
         readers = [(member.name, ways.reader(member)) for member in self._selection.members]
         if joins := [*self._join, *ways.joins]:
             queryset = queryset.select_related(*joins)
-        if not self._selection.computes and not self._join:
+        if not (whole or self._selection.computes or self._join):
             queryset = queryset.only(*self._columns(tuple(ways.joins)))
         if prefetches := [*self._prefetch, *ways.prefetches]:
             queryset = queryset.prefetch_related(*prefetches)

@@ -311,7 +311,7 @@ def _relation(field: Any, many: bool) -> Kind:
     if many or field.auto_created:
         key = kind_of(_pk(field.related_model))
     else:
-        key = kind_of(_column(field.target_field))
+        key = kind_of(column_of(field.target_field))
     taken, stored = (str, str) if key is None else (key.taken, key.stored)
     shown = record("Reference", {"id": taken, "label": str})
     if many:
@@ -331,10 +331,10 @@ def _relation(field: Any, many: bool) -> Kind:
 
 
 def _pk(model: type[models.Model]) -> Any:
-    return _column(model._meta.pk)
+    return column_of(model._meta.pk)
 
 
-def _column(field: Any) -> Any:
+def column_of(field: Any) -> Any:
     """The field that holds the value, where a key is a relation itself."""
     while field.is_relation:
         field = field.target_field
