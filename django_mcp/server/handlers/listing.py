@@ -53,12 +53,11 @@ async def _found(
     server, principal = exchange.server, exchange.caller.principal
     kind, size = collection.kind, server.page_size
     begin = pagination.within(kind, cursor) if listings else None
+    members: Page[C] = Page([], None)
     if begin is None:
         members = await collection.page(principal, server.workers, cursor, size)
         if members.next_cursor is not None or not listings:
             return members, []
-    else:
-        members = Page[C]([], None)
     verdicts = await allowed([each.rule for each in listings], principal, server.workers)
     open_to = [each for each, verdict in zip(listings, verdicts, strict=True) if verdict]
     others, following = await _listed(exchange, kind, open_to, begin, size - len(members.members))

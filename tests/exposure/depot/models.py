@@ -119,3 +119,34 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.value
+
+
+class Vehicle(models.Model):
+    """What brings things: with heirs, and with a name of its own to be known by."""
+
+    plate = models.SlugField(unique=True)
+    load = models.IntegerField(default=0)
+    odometer = models.IntegerField(default=0)
+    changed = models.DateTimeField(auto_now=True)
+    hidden = models.BooleanField(default=False)
+    tags = models.ManyToManyField(Tag, blank=True)
+    paper = models.FileField(upload_to="vehicles", blank=True)
+
+    def __str__(self) -> str:
+        return self.plate
+
+
+class Truck(Vehicle):
+    """A vehicle with a table of its own beside that of vehicles."""
+
+    axles = models.IntegerField(default=2)
+
+    def __str__(self) -> str:
+        return f"{self.plate}, {self.axles} axles"
+
+
+class OldVehicle(Vehicle):
+    """The same vehicles by another name."""
+
+    class Meta:
+        proxy = True
