@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 
-from django_mcp import Context, resource, tool
+from django_mcp import Context, ModelResource, expose, resource, tool
 
 HOST = "127.0.0.1"
 
@@ -76,3 +76,16 @@ async def touch(ctx: Context, uri: str) -> str:
 async def note(name: str) -> str:
     """A note."""
     return f"The note {name}."
+
+
+@expose(Group)
+class Groups(ModelResource):
+    """Groups, for everybody; those with a dot before their name are hidden."""
+
+    fields = ("name",)
+
+    def has_view_permission(self, ctx: Any, obj: Any = None) -> bool:
+        return True
+
+    def get_queryset(self, ctx: Any) -> Any:
+        return super().get_queryset(ctx).exclude(name__startswith=".")
