@@ -191,10 +191,10 @@ class Client:
         headers = {**self._headers, "last-event-id": last_id}
         return self._open("GET", place, headers, None)
 
-    async def subscribe(self, place: Place, uri: str) -> Stream:
-        """Listen to a resource as clients of the revision without sessions do."""
+    async def subscribe(self, place: Place, *uris: str) -> Stream:
+        """Listen to resources as clients of the revision without sessions do."""
         meta = {_META + "protocolVersion": NEWEST, _META + "clientCapabilities": {}}
-        wanted = {"resourceSubscriptions": [uri]}
+        wanted = {"resourceSubscriptions": list(uris)}
         message = self._message("subscriptions/listen", {"_meta": meta, "notifications": wanted})
         headers = {
             "content-type": "application/json",
