@@ -138,8 +138,9 @@ class ModelResource:
         if user.has_perm(codename):
             return True
         if obj is None:
-            # Which of them they may, is asked of each.
-            return self.object_permissions and bool(user.is_authenticated)
+            # Which of them they may, is asked of each; there is none yet to ask that may be added.
+            each = self.object_permissions and action != "add"
+            return each and bool(user.is_authenticated)
         return bool(user.has_perm(codename, obj))
 
     # Writing
