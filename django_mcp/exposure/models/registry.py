@@ -12,7 +12,7 @@ from django.db import models
 from ... import conf
 from ...server.errors import RegistrationError
 from ...server.registration import Registration
-from . import aggregates, query, reading
+from . import aggregates, deleting, query, reading, writing
 from .exposed import ExposedModel
 from .options import ModelResource
 
@@ -26,6 +26,9 @@ _TOOLS: Final[dict[str, Callable[[Registration, ExposedModel], None]]] = {
     "search": reading.add_search,
     "get": reading.add_get,
     "aggregate": aggregates.add_aggregate,
+    "create": writing.add_create,
+    "update": writing.add_update,
+    "delete": deleting.add_delete,
 }
 
 
