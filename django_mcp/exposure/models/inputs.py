@@ -8,9 +8,10 @@ validation would take, as far as a schema can say it; the rest is said by the va
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, NotRequired
 
 from django.conf import settings
@@ -34,6 +35,7 @@ from .selection import SEPARATOR, Exposed, Selection
 EXACT_DIGITS: Final = 15
 #: Letters of the longest decimal that is read.
 LONGEST_DECIMAL: Final = 400
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +56,34 @@ class Input:
     def field(self) -> Any:
         return self.member.field
 
-    def argument(self, *, required: bool) -> Argument:
-        """The argument of a tool. What is not required is not filled in either, so that leaving
-        it out is not the same as null."""
-        return Argument(
-            annotation=self.annotation if required else NotRequired[self.annotation],
-            description=self.member.description or _titled(self.member),
-        )
+    def argument(self, *, creates: bool) -> Argument:
+        """The argument of a tool that `creates` an object, or changes one.
+
+        What is not required is not filled in either, so that leaving it out is not the same as
+        null; a default is only told.
+        """
+        annotation: Any = self.annotation
+        if creates and self.required:
+            return Argument(annotation=annotation, description=self._description)
+        default = self.field.default
+        if creates and isinstance(default, str | int | float):
+            told = {"default": getattr(default, "value", default)}
+            annotation = Annotated[annotation, Field(json_schema_extra=told)]
+        annotation = NotRequired[annotation]
+        return Argument(annotation=annotation, description=self._description)
+
+    @property
+    def _description(self) -> str:
+        member = self.member
+        words = [member.description or _titled(member)]
+        if member.is_relation:
+            meta, many = member.related._meta, member.many
+            what = f"{'ids of all its' if many else 'id of a'} "
+            what += str(meta.verbose_name_plural if many else meta.verbose_name)
+            if takes_natural_keys(member.related):
+                what += ", each as it is or as a list" if many else ", or what tells it, as a list"
+            words.append(what)
+        return "; ".join(filter(None, words))
 
 
 def inputs_of(selection: Selection, wanted: Sequence[str] | None) -> dict[str, Input]:
@@ -139,12 +162,12 @@ def _has_default(field: Any) -> bool:
 def _input(selection: Selection, member: Exposed) -> Input:
     field = member.field
     if member.many:
-        annotation = list_of(_reference(member), 0 if field.blank else 1, MANY)
+        annotation = list_of(_reference(member), None if field.blank else 1, MANY)
         required = not field.blank
     else:
         annotation = _reference(member) if member.is_relation else _column(field)
         required = not (field.blank or _has_default(field))
-        if field.null and field.blank:
+        if field.null and field.blank and not isinstance(field, models.JSONField):
             annotation = annotation | None
     return Input(
         member=member,
@@ -174,7 +197,8 @@ def _column(field: Any) -> Any:
     base = getattr(field, "base_field", None)
     if base is not None:
         item = _column(base)
-        return list_of(item | None if base.null else item, 0 if field.blank else 1, field.size)
+        item = item | None if base.null else item
+        return list_of(item, None if field.blank else 1, field.size)
     kind = kind_of(field)
     taken: Any = None if kind is None else kind.taken
     if field.choices:
@@ -236,12 +260,13 @@ def _exact(value: Any) -> Any:
     """A decimal, from a text or a number, with no digit lost on the way."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError("should be a decimal number, as a string or a number")
-    if isinstance(value, str) and len(value) > LONGEST_DECIMAL:
-        raise ValueError("has too many digits")
-    try:
-        found = Decimal(repr(value) if isinstance(value, float) else value)
-    except InvalidOperation:
-        raise ValueError("should be a decimal number, such as 12.50") from None
+    if isinstance(value, str):
+        if len(value) > LONGEST_DECIMAL:
+            raise ValueError("has too many digits")
+        # Python reads more: spaces, underscores, the digits of other scripts.
+        if _DECIMAL.fullmatch(value) is None:
+            raise ValueError("should be a decimal number, such as 12.50")
+    found = Decimal(repr(value) if isinstance(value, float) else value)
     if isinstance(value, float) and len(found.as_tuple().digits) > EXACT_DIGITS:
         raise ValueError("has more digits than a number keeps: send it as a string")
     return found

@@ -53,7 +53,7 @@ def add_create(server: Registration, exposed: ExposedModel) -> None:
             create,
             name,
             f"Create a {resource.name}. What is left out is as the model has it.",
-            {each.name: each.argument(required=each.required) for each in inputs.values()},
+            {each.name: each.argument(creates=True) for each in inputs.values()},
             exposed.shape.type,
         ),
         read_only=False,
@@ -103,7 +103,7 @@ def add_update(server: Registration, exposed: ExposedModel) -> None:
             f"Change a {resource.name}. What is left out stays as it is.",
             {
                 lookup.name: which,
-                **{each.name: each.argument(required=False) for each in inputs.values()},
+                **{each.name: each.argument(creates=False) for each in inputs.values()},
             },
             exposed.shape.type,
         ),

@@ -58,11 +58,13 @@ class Guest:
 
 
 def user_with(*codenames: str, name: str = "ann") -> User:
-    """A user with these permissions on the depot's models."""
+    """A user with these permissions on the models of the tests."""
     user = User.objects.create_user(name)
     for codename in codenames:
         user.user_permissions.add(
-            Permission.objects.get(content_type__app_label="depot", codename=codename)
+            Permission.objects.get(
+                content_type__app_label__in=("depot", "workshop"), codename=codename
+            )
         )
     return user
 
