@@ -26,7 +26,8 @@ class Guest:
         self._ids = iter(range(1, 1_000_000))
         self.door: AsgiDoor = consumer_of(server, authenticate=self._principal)
 
-    def _principal(self, request: Any) -> Principal:
+    async def _principal(self, request: Any) -> Principal:
+        # Async, since a sync tool that asks its user waits on the only thread a test has.
         if self._user is None:
             return ANONYMOUS
         return Principal(id=f"user:{self._user.pk}", user=self._user)
