@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models.signals import m2m_changed, pre_save
@@ -16,9 +17,10 @@ from django_mcp.server.errors import RegistrationError
 
 from .depot import models
 from .depot.server import Guest, user_with
-from .workshop.models import Bench, Job, Label, Machine, Worker
+from .workshop.models import Bench, Job, Label, Machine, Robot, Worker
 
 WRITING = ("get", "create", "update")
+ROBOTS = ("view_robot", "add_robot", "change_robot", "delete_robot")
 VISIBLE = (
     *("title", "number", "kind", "contact", "starts", "ends"),
     *("plan", "cost", "bench", "machines", "code"),
@@ -259,6 +261,19 @@ async def test_an_object_known_by_another_can_be_created(server: MCPServer, bob:
     assert "- thing: Passport with this Thing already exists." in said
 
 
+async def test_an_object_of_several_tables_is_written_whole(server: MCPServer, bob: Any) -> None:
+    names = ["name", "arms"]
+    server.expose(Robot, fields=names, tools=(*WRITING, "delete"), confirm_delete=False)
+    guest = Guest(server, await sync_to_async(user_with)(*ROBOTS, name="rob"))
+
+    row = await guest.call("create_robot", name="R", arms=4)
+    key = row["machine_ptr"]["id"]
+    assert (await guest.call("update_robot", machine_ptr=key, name="S"))["arms"] == 4
+    assert (await Machine.objects.aget(pk=key)).name == "S"
+    assert await guest.call("delete_robot", machine_ptr=key) == {"deleted": True}
+    assert await Machine.objects.acount() == 0
+
+
 # Updating
 
 
@@ -427,6 +442,23 @@ async def test_what_the_database_refuses_is_no_crash(things: Guest) -> None:
         "changed a moment ago. Nothing was written."
     )
     assert not await models.Thing.objects.filter(slug="same").aexists()
+
+
+async def test_what_was_there_a_moment_earlier_is_not_overwritten(
+    server: MCPServer, bob: Any
+) -> None:
+    server.expose(Label, fields="__all__", tools=WRITING)
+
+    def earlier(sender: Any, instance: Any, **kwargs: Any) -> None:
+        Label.objects.bulk_create([Label(word=instance.word, text="first")])
+
+    pre_save.connect(earlier, sender=Label)
+    try:
+        said = await Guest(server, bob).fail("create_label", word="same", text="second")
+    finally:
+        pre_save.disconnect(earlier, sender=Label)
+
+    assert said.startswith("The database refuses this")
 
 
 async def test_nothing_is_written_unless_everything_is(things: Guest, bob: Any) -> None:

@@ -43,6 +43,12 @@ class Machine(models.Model):
         return self.name
 
 
+class Robot(Machine):
+    """A machine, and more."""
+
+    arms = models.PositiveSmallIntegerField(default=2)
+
+
 class Job(models.Model):
     """Something to do."""
 
