@@ -155,7 +155,7 @@ async def test_who_changes_an_object_waits_for_who_is_changing_it(
                     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
                     "AND datname = current_database()"
                 )
-                if cursor.fetchone()[0] or len(ended) == 2:
+                if cursor.fetchone()[0] or ended:
                     return not ended
 
     ended: list[Any] = []
