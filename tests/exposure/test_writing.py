@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError, OperationalError
 from django.db.models.signals import m2m_changed, pre_save
 
 from django_mcp import MCPServer, ModelResource, ToolError
@@ -21,6 +21,7 @@ from .workshop.models import Bench, Job, Label, Machine, Robot, Worker
 
 WRITING = ("get", "create", "update")
 ROBOTS = ("view_robot", "add_robot", "change_robot", "delete_robot")
+CRASHED = "Error executing tool update_thing: internal error."
 VISIBLE = (
     *("title", "number", "kind", "contact", "starts", "ends"),
     *("plan", "cost", "bench", "machines", "code"),
@@ -444,6 +445,37 @@ async def test_what_the_database_refuses_is_no_crash(things: Guest) -> None:
     assert not await models.Thing.objects.filter(slug="same").aexists()
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [  # What a project's code runs into by mistake is told to its log, and to nobody else.
+        (OperationalError("database is locked"), "Somebody else is writing at the same time."),
+        (OperationalError(1213, "Deadlock found"), "Somebody else is writing at the same time."),
+        (OverflowError("Python int too large"), "A value is out of the range the database knows."),
+        (DataError("numeric field overflow"), "A value is out of the range the database knows."),
+        (OperationalError("no such table: depot_secret"), CRASHED),
+        (ValueError("secret"), CRASHED),
+    ],
+    ids=str,
+)
+async def test_what_goes_wrong_while_saving_is_told_as_far_as_the_caller_can_do_something(
+    server: MCPServer, bob: Any, error: Exception, said: str
+) -> None:
+    @server.expose(models.Thing)
+    class Things(ModelResource):
+        fields = ("name", "count")
+        tools = ("update",)
+
+        def save_model(self, ctx: Any, obj: Any, *, created: bool) -> None:
+            super().save_model(ctx, obj, created=created)
+            raise error
+
+    told = await Guest(server, bob).fail("update_thing", id=1, count=9)
+
+    assert told.startswith(said)
+    assert "secret" not in told
+    assert (await models.Thing.objects.aget(pk=1)).count == 3
+
+
 async def test_what_was_there_a_moment_earlier_is_not_overwritten(
     server: MCPServer, bob: Any
 ) -> None:
@@ -501,6 +533,11 @@ def test_what_cannot_be_written_is_refused(
 ) -> None:
     with pytest.raises(RegistrationError, match=reason):
         server.expose(Job, tools=["create"], **options)
+
+
+def test_what_could_never_be_created_is_refused(server: MCPServer) -> None:
+    with pytest.raises(RegistrationError, match="cannot be created without slug: let it be"):
+        server.expose(models.Thing, fields=["name"], tools=["create"])
 
 
 def test_files_and_computed_fields_are_not_written(server: MCPServer) -> None:

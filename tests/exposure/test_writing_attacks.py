@@ -194,7 +194,7 @@ async def test_a_natural_key_finds_nothing_hidden(server: MCPServer, mallory: An
 async def test_a_user_is_not_told_by_the_name_they_log_in_with(
     server: MCPServer, mallory: Any
 ) -> None:
-    server.expose(models.Thing, fields=["name", "owner"], tools=WRITING)
+    server.expose(models.Thing, fields=["name", "owner"], tools=["update"])
     guest = Guest(server, mallory)
 
     said = await guest.fail("update_thing", id=1, owner=["mallory"])
@@ -455,7 +455,7 @@ async def test_half_a_surrogate_pair_is_refused(server: MCPServer, mallory: Any)
 
 
 async def test_a_key_that_no_column_holds_is_no_crash(server: MCPServer, mallory: Any) -> None:
-    server.expose(models.Thing, fields=["name"], tools=WRITING)
+    server.expose(models.Thing, fields=["name"], tools=["update"])
     guest = Guest(server, mallory)
 
     for key in (2**63, -(2**63) - 1, HUGE):

@@ -101,7 +101,7 @@ def inputs_of(selection: Selection, wanted: Sequence[str] | None) -> dict[str, I
             )
         refusal = _refusal(member)
         if refusal is None and wanted is None and _is_key(selection, member):
-            refusal = None if not _has_default(member.field) else "makes its own keys"
+            refusal = None if not has_default(member.field) else "makes its own keys"
         if refusal is None:
             found[name] = _input(selection, member)
         elif wanted is not None:
@@ -116,7 +116,26 @@ def takes_natural_keys(model: type[models.Model]) -> bool:
     return known and not issubclass(model, AbstractBaseUser)
 
 
+def has_default(field: Any) -> bool:
+    """True where a new object has a value of the field that nobody gave."""
+    return bool(field.has_default() or field.db_default is not models.NOT_PROVIDED)
+
+
+def asked_by(model: type[models.Model]) -> list[str]:
+    """The fields without which no object of `model` is valid."""
+    return [
+        field.name
+        for field in model._meta.concrete_fields
+        if not (field.blank or field.generated or has_default(field) or _is_link(field))
+    ]
+
+
 # ------------------------------------------------------------------------------- what is written
+
+
+def _is_link(field: Any) -> bool:
+    """True for what joins the tables of one object."""
+    return bool(field.is_relation and field.remote_field.parent_link)
 
 
 def _refusal(member: Exposed) -> str | None:
@@ -126,7 +145,7 @@ def _refusal(member: Exposed) -> str | None:
         return "is computed"
     if SEPARATOR in member.name:
         return "belongs to another object"
-    if member.is_relation and (field.auto_created or not field.concrete):
+    if member.is_relation and (field.auto_created or field.one_to_many):
         return "is the other side of a relation, which is written from there"
     if isinstance(field, models.FileField):
         return "is a file, which takes a tool of your own"
@@ -146,17 +165,13 @@ def _asked_of(through: type[models.Model], relation: Any) -> list[str]:
         field.name
         for field in through._meta.concrete_fields
         if field.name not in ends
-        and not (field.primary_key or field.null or _has_default(field))
+        and not (field.primary_key or field.null or has_default(field))
         and not (field.blank and field.empty_strings_allowed)
     ]
 
 
 def _is_key(selection: Selection, member: Exposed) -> bool:
     return member is selection.lookup or bool(member.field.primary_key)
-
-
-def _has_default(field: Any) -> bool:
-    return bool(field.has_default() or field.db_default is not models.NOT_PROVIDED)
 
 
 def _input(selection: Selection, member: Exposed) -> Input:
@@ -166,7 +181,7 @@ def _input(selection: Selection, member: Exposed) -> Input:
         required = not field.blank
     else:
         annotation = _reference(member) if member.is_relation else _column(field)
-        required = not (field.blank or _has_default(field))
+        required = not (field.blank or has_default(field))
         if field.null and field.blank and not isinstance(field, models.JSONField):
             annotation = annotation | None
     return Input(

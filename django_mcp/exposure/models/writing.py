@@ -14,7 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import DataError, IntegrityError, connections, models, router, transaction
+from django.db import (
+    DataError,
+    IntegrityError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
 
 from ...server.context import Context
 from ...server.errors import InvalidArguments, RegistrationError, ToolError
@@ -22,7 +29,8 @@ from ...server.registration import Registration
 from . import history
 from .exposed import ExposedModel
 from .functions import Argument, function_of
-from .inputs import Input, inputs_of
+from .inputs import Input, asked_by, has_default, inputs_of
+from .options import ModelResource
 from .references import References
 from .validation import lines_of, problems_of
 
@@ -31,6 +39,7 @@ def add_create(server: Registration, exposed: ExposedModel) -> None:
     """`create_book`: a new object, which is returned as `get_book` returns it."""
     resource, name = exposed.resource, f"create_{exposed.resource.name}"
     inputs = _inputs(exposed)
+    _refuse_what_nobody_fills(exposed, inputs)
 
     def create(ctx: Context, given: dict[str, Any]) -> Any:
         using = database_of(exposed, ctx)
@@ -139,6 +148,24 @@ def written(using: str) -> Iterator[None]:
         raise ToolError(
             "A value is out of the range the database knows. Nothing was written."
         ) from error
+    except OperationalError as error:
+        if not _is_conflict(error):
+            raise
+        raise ToolError(
+            "Somebody else is writing at the same time. Nothing was written: call again."
+        ) from error
+
+
+def _is_conflict(error: OperationalError) -> bool:
+    """True where a database gave way to another transaction, which is over when it is tried again:
+    a deadlock or a failed serialization (SQL:2023's class 40), MySQL's 1205 and 1213, and SQLite's
+    way of saying so."""
+    state = str(getattr(error.__cause__, "sqlstate", None) or "")
+    return (
+        state.startswith("40")
+        or error.args[:1] in ((1205,), (1213,))
+        or "database is locked" in str(error)
+    )
 
 
 def held(exposed: ExposedModel, ctx: Context, key: Any, using: str) -> Any:
@@ -232,15 +259,11 @@ class _Change:
                 # What no value could be found for has had its say.
                 if field.is_relation and field.name not in self._before:
                     yield field.name
-            elif not self._created or field.has_default() or _made_by_database(field):
+            elif not self._created or has_default(field):
                 yield field.name
 
     def _is_other(self, each: Input) -> bool:
         return bool(self._before[each.name] != getattr(self._obj, each.field.attname))
-
-
-def _made_by_database(field: Any) -> bool:
-    return field.db_default is not models.NOT_PROVIDED
 
 
 def _row(exposed: ExposedModel, ctx: Context, obj: Any, using: str) -> dict[str, Any] | None:
@@ -251,6 +274,19 @@ def _row(exposed: ExposedModel, ctx: Context, obj: Any, using: str) -> dict[str,
     if found is None or not exposed.may_view(ctx, found):
         return None
     return row(found)
+
+
+def _refuse_what_nobody_fills(exposed: ExposedModel, inputs: Mapping[str, Input]) -> None:
+    """Raise RegistrationError where no object could ever be created."""
+    own = type(exposed.resource)
+    if own.clean_model is not ModelResource.clean_model:
+        return
+    missing = [name for name in asked_by(exposed.model) if name not in inputs]
+    if missing:
+        raise RegistrationError(
+            f"{exposed.model._meta.label}: an object cannot be created without "
+            f"{', '.join(missing)}: let it be written, or set it in clean_model()."
+        )
 
 
 def _inputs(exposed: ExposedModel) -> dict[str, Input]:
