@@ -87,6 +87,8 @@ async def test_the_key_of_an_object_stays(server: MCPServer, mallory: Any) -> No
 
     assert set(tools["update_country"]["inputSchema"]["properties"]) == {"code", "name", "hidden"}
     assert set(tools["update_thing"]["inputSchema"]["properties"]) == {"slug", "name"}
+    assert tools["update_country"]["inputSchema"]["required"] == ["code"]
+    assert tools["update_thing"]["inputSchema"]["required"] == ["slug"]
     assert "id: is not" in await guest.fail("update_thing", slug="lamp", id=2, name="x")
     assert "There is no country xx." in await guest.fail("update_country", code="xx", name="x")
     assert "code: Country with this Code already" in await guest.fail(
@@ -443,6 +445,14 @@ async def test_values_that_no_field_holds_are_refused_by_name(
         assert said.splitlines()[1].startswith((f"- {name}:", f"- {name}[")), said
         assert len(said) < 1_000
     assert await models.Thing.objects.acount() == 3
+
+
+async def test_a_key_that_no_column_holds_spoils_no_other(server: MCPServer, mallory: Any) -> None:
+    server.expose(models.Thing, fields="__all__", tools=WRITING)
+
+    said = await Guest(server, mallory).fail("update_thing", id=1, tags=[1, 2**63, 2])
+
+    assert said.splitlines()[1:] == [f"- tags[1]: there is no tag {2**63} to choose"]
 
 
 async def test_half_a_surrogate_pair_is_refused(server: MCPServer, mallory: Any) -> None:
