@@ -108,11 +108,16 @@ class ExposedModel:
             return True
         return self.resource.has_view_permission(ctx, obj) is True
 
-    def rule(self, has_permission: Callable[[Caller], bool]) -> Callable[[Principal], bool]:
-        """The access rule of a component that is for those whom `has_permission` lets."""
+    def rule(self, *permissions: Callable[[Caller], bool]) -> Callable[[Principal], bool]:
+        """The access rule of a component that is for those whom each of `permissions` lets."""
 
         def rule(principal: Principal) -> bool:
-            return has_permission(_Visitor(principal))
+            visitor = _Visitor(principal)
+            for has_permission in permissions:
+                verdict = has_permission(visitor)
+                if verdict is not True:  # What is no bool at all is the caller's to refuse.
+                    return verdict
+            return True
 
         return rule
 
@@ -125,6 +130,10 @@ class ExposedModel:
         if other is None or other.object_permissions:
             return None
         return other if other.resource.has_view_permission(ctx) else None
+
+    def other(self, model: type[models.Model]) -> ExposedModel | None:
+        """`model` as it is exposed on the same server; None where it is not."""
+        return self._others(model)
 
     def scope(self, ctx: Caller, queryset: QuerySet[Any]) -> Scope:
         """What the caller may see, for queries on the database of `queryset`."""
@@ -139,11 +148,15 @@ class ExposedModel:
         row: MakeRow = dict
         if shown:
             queryset, row = self.shape.load(queryset, self.scope(ctx, queryset))
+        return self.one(ctx, queryset, key), row
+
+    def one(self, ctx: Caller, objects: QuerySet[Any], key: Any) -> Any:
+        """The one of `objects` with this key; raises ToolError as `find` does."""
         with asked_in_range():
-            obj = next(iter(queryset.filter(**{self.lookup.name: key})[:1]), None)
+            obj = next(iter(objects.filter(**{self.lookup.name: key})[:1]), None)
         if obj is None or not self.may_view(ctx, obj):
             raise ToolError(f"There is no {self.resource.name} {key}.")
-        return obj, row
+        return obj
 
     # Where it stands
 

@@ -92,6 +92,8 @@ class ModelResource:
 
     #: Exposed fields that can be written; None for all that are editable.
     write_fields: Sequence[str] | None = None
+    #: Whether the user is asked before an object is deleted.
+    confirm_delete: bool = True
     #: The most bytes of a file that are sent.
     max_file_bytes: int = 1024 * 1024
 
@@ -138,19 +140,25 @@ class ModelResource:
         if user.has_perm(codename):
             return True
         if obj is None:
-            # Which of them they may, is asked of each.
-            return self.object_permissions and bool(user.is_authenticated)
+            # Which of them they may, is asked of each; there is none yet to ask that may be added.
+            each = self.object_permissions and action != "add"
+            return each and bool(user.is_authenticated)
         return bool(user.has_perm(codename, obj))
 
     # Writing
 
+    def clean_model(self, ctx: Caller, obj: Any, *, created: bool) -> None:
+        """Complete or refuse an object that has its new values, before it is validated: set an
+        owner, raise ValidationError."""
+
     def save_model(self, ctx: Caller, obj: Any, *, created: bool) -> None:
         """Save a validated object."""
-        obj.save()
+        # What is to be created never takes the place of what came first.
+        obj.save(using=obj._state.db, force_insert=created)
 
     def delete_model(self, ctx: Caller, obj: Any) -> None:
         """Delete an object."""
-        obj.delete()
+        obj.delete(using=obj._state.db)
 
     # What is wrong with it
 

@@ -13,7 +13,7 @@ from ... import conf
 from ...server.errors import RegistrationError
 from ...server.registration import Registration
 from ...server.registry import Collection
-from . import aggregates, changes, documents, query, reading
+from . import aggregates, changes, deleting, documents, query, reading, writing
 from .exposed import ExposedModel
 from .options import ModelResource
 
@@ -27,6 +27,9 @@ _TOOLS: Final[dict[str, Callable[[Registration, ExposedModel], None]]] = {
     "search": reading.add_search,
     "get": reading.add_get,
     "aggregate": aggregates.add_aggregate,
+    "create": writing.add_create,
+    "update": writing.add_update,
+    "delete": deleting.add_delete,
 }
 
 

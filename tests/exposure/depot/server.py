@@ -26,7 +26,8 @@ class Guest:
         self._ids = iter(range(1, 1_000_000))
         self.door: AsgiDoor = consumer_of(server, authenticate=self._principal)
 
-    def _principal(self, request: Any) -> Principal:
+    async def _principal(self, request: Any) -> Principal:
+        # Async, since a sync tool that asks its user waits on the only thread a test has.
         if self._user is None:
             return ANONYMOUS
         return Principal(id=f"user:{self._user.pk}", user=self._user)
@@ -58,11 +59,13 @@ class Guest:
 
 
 def user_with(*codenames: str, name: str = "ann") -> User:
-    """A user with these permissions on the depot's models."""
+    """A user with these permissions on the models of the tests."""
     user = User.objects.create_user(name)
     for codename in codenames:
         user.user_permissions.add(
-            Permission.objects.get(content_type__app_label="depot", codename=codename)
+            Permission.objects.get(
+                content_type__app_label__in=("depot", "workshop"), codename=codename
+            )
         )
     return user
 
