@@ -12,16 +12,19 @@ W005  the endpoint is open to everybody (with `check --deploy`)
 W006  sessions are to be kept in a database, and there is none
 W007  sessions are kept where other processes do not see them (with `check --deploy`)
 W008  processes of the project do not hear of each other (with `check --deploy`)
+W009  a component asks for a permission that no model has
 """
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connections, router
@@ -31,7 +34,9 @@ from django.utils.module_loading import import_string
 from . import conf
 from .backends.channel_layer import is_shared
 from .backends.stores import NAMED
-from .default import servers
+from .default import MCPServer, servers
+from .permissions import codenames
+from .server.access import AccessRule
 
 OPEN = "django_mcp.authentication.anonymous"
 
@@ -210,6 +215,55 @@ def check_components(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             if not tool.definition.description
         )
     return messages
+
+
+@register
+def check_permissions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W009, without the database: models know what permissions they will have."""
+    known = set(_permissions())
+    return [
+        Warning(
+            f"{what} of the MCP server {server.name!r} asks for the permission {codename!r}, which "
+            "no model has: nobody but superusers may use it.",
+            hint=_did_you_mean(codename, known) + "Silence this check if a migration creates the "
+            "permission, or an authentication backend of yours knows it.",
+            id="django_mcp.W009",
+        )
+        for server in servers()
+        for what, rule in _rules(server)
+        for codename in codenames(rule)
+        if codename not in known
+    ]
+
+
+def _permissions() -> Iterator[str]:
+    for model in apps.get_models():
+        options = model._meta
+        for action in options.default_permissions:
+            yield f"{options.app_label}.{get_permission_codename(action, options)}"
+        for codename, _ in options.permissions:
+            yield f"{options.app_label}.{codename}"
+
+
+def _rules(server: MCPServer) -> Iterator[tuple[str, AccessRule | None]]:
+    """Each rule of `server`, with the words for what it guards."""
+    for kind, members in (
+        ("tool", server.tools),
+        ("resource", server.resources),
+        ("resource template", server.resource_templates),
+        ("prompt", server.prompts),
+    ):
+        for member in members:
+            yield f"The {kind} {member.key!r}", member.rule
+    for (target, argument), completion in server.completions.items():
+        yield f"The completion of {argument!r} of {target!r}", completion.rule
+    if server.any_completion is not None:
+        yield "The completion", server.any_completion.rule
+
+
+def _did_you_mean(name: str, known: set[str]) -> str:
+    nearest = difflib.get_close_matches(name, sorted(known), 1)
+    return f"Did you mean {nearest[0]!r}? " if nearest else ""
 
 
 @register(Tags.urls)

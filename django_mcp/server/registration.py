@@ -13,8 +13,13 @@ from typing import Any, TypeVar, overload
 from ..protocol import types
 from . import components
 from .access import AccessRule
-from .completions import ArgumentCompletion, argument_completion, server_completion
-from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
+from .completions import (
+    ArgumentCompletion,
+    ServerCompletion,
+    argument_completion,
+    server_completion,
+)
+from .components import Prompt, Resource, ResourceTemplate, Tool
 from .decorators import Permission, PromptDecorator, ToolDecorator
 from .errors import RegistrationError
 from .registry import Collection
@@ -31,7 +36,7 @@ class Registration:
     resource_templates: Collection[ResourceTemplate]
     prompts: Collection[Prompt]
     completions: dict[tuple[str, str], ArgumentCompletion]
-    any_completion: Callee | None
+    any_completion: ServerCompletion | None
     waiting: Waiting
     resolve_rule: Callable[[str], AccessRule] | None
 
@@ -202,32 +207,47 @@ class Registration:
 
     @overload
     def completion(
-        self, target: str | None = None, argument: str | None = None, /
+        self,
+        target: str | None = None,
+        argument: str | None = None,
+        /,
+        *,
+        permission: Permission | None = None,
     ) -> Callable[[F], F]: ...
 
-    def completion(self, target: Any = None, argument: str | None = None, /) -> Any:
+    def completion(
+        self,
+        target: Any = None,
+        argument: str | None = None,
+        /,
+        *,
+        permission: Permission | None = None,
+    ) -> Any:
         """Register the decorated function to suggest values.
 
         `@completion("review", "book")` completes the argument `book` of the prompt or resource
         template `review`: the function takes the text typed so far and, by name, any of the other
         arguments. `@completion` alone completes whatever nobody else does: the function takes
         `(ref, argument, context)`. Either returns strings, of which the first hundred are sent.
+        Whom `permission` does not let pass gets none.
         """
+        rule = self._rule(permission)
         if callable(target):
-            self._complete_anything(target)
+            self._complete_anything(target, rule)
             return target
-        if target is None:
-            return self.completion
-        if argument is None:
+        if target is not None and argument is None:
             raise RegistrationError(
                 f"Which argument of {target!r} is completed? Write "
                 f'@completion({target!r}, "argument").'
             )
 
         def register(function: F) -> F:
+            if target is None or argument is None:
+                self._complete_anything(function, rule)
+                return function
             if (target, argument) in self.completions:
                 raise RegistrationError(f"{argument!r} of {target!r} is completed already.")
-            self.completions[target, argument] = argument_completion(function, target)
+            self.completions[target, argument] = argument_completion(function, target, rule)
             return function
 
         return register
@@ -238,17 +258,22 @@ class Registration:
         else:
             self.resources.add(built)
 
-    def _complete_anything(self, function: Callable[..., Any]) -> None:
+    def _complete_anything(self, function: Callable[..., Any], rule: AccessRule | None) -> None:
         if self.any_completion is not None:
             raise RegistrationError(
                 "There is a completion for the whole server already; name the argument this one "
                 'completes: @completion("prompt name or URI template", "argument").'
             )
-        self.any_completion = server_completion(function)
+        self.any_completion = server_completion(function, rule)
 
     def _rule(self, permission: Permission | None) -> AccessRule | None:
         if permission is None or callable(permission):
             return permission
+        if not isinstance(permission, str):
+            raise RegistrationError(
+                f"permission is a function taking the principal, or the name of a permission, not "
+                f"{permission!r}."
+            )
         if self.resolve_rule is None:
             raise RegistrationError(
                 f"{permission!r} names a permission, and this server knows none: give a function "

@@ -17,7 +17,7 @@ from ..protocol.jsonrpc import Request
 from .back_channel import elicitation_id
 from .broker import Change, Elicited
 from .exchange import Caller, Exchange, Nowhere
-from .handlers.resources import readable
+from .handlers.resources import still_readable
 from .peer import from_session
 from .server import MCPServer
 from .sessions import Session, SessionStore
@@ -110,6 +110,5 @@ async def _tell_of(
         if methods.find(ELICITATION_COMPLETE, session.revision, "server"):
             params = {"elicitationId": elicitation_id(session.key, message.id)}
             await send(ELICITATION_COMPLETE, params)
-    # A right may have been taken away since the client asked to hear of it.
-    elif message.uri is None or await readable(exchange, message.uri):
+    elif message.uri is None or await still_readable(exchange, message.uri):
         await send(*notification(message))

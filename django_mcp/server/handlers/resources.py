@@ -87,6 +87,12 @@ async def readable(exchange: Exchange, uri: str) -> bool:
     return True
 
 
+async def still_readable(exchange: Exchange, uri: str) -> bool:
+    """The same for one who was let in some time ago: a right may have been taken away since."""
+    await exchange.renew()
+    return await readable(exchange, uri)
+
+
 class _Found(NamedTuple):
     """What answers for a URI; `guarded` where another caller might find something else there."""
 

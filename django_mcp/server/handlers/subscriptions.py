@@ -24,7 +24,7 @@ from ..subscriptions import (
     Subscription,
     notification,
 )
-from .resources import readable
+from .resources import readable, still_readable
 
 if TYPE_CHECKING:
     from ..server import MCPServer
@@ -123,8 +123,7 @@ async def _acknowledge(
 async def _forward(exchange: Exchange, subscription: Subscription, mark: dict[str, Any]) -> None:
     try:
         async for change in subscription.changes():
-            # A right may have been taken away since the stream was opened.
-            if change.uri is not None and not await readable(exchange, change.uri):
+            if change.uri is not None and not await still_readable(exchange, change.uri):
                 continue
             method, params = notification(change)
             await exchange.outlet.send(method, {"_meta": mark, **params})
