@@ -126,6 +126,7 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
         "exposure/views/requests.py",
         "django.contrib.auth.models.AnonymousUser",
     ): "it imports models, and projects may do without django.contrib.auth",
+    ("exposure/registration.py", "django_mcp.exposure.forms.form_tool"): _LATER,
 }
 
 LONGEST_MODULE = 450

@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from ..protocol import types
-from ..server.decorators import Permission, PromptDecorator, ToolDecorator
+from ..server.components import Tool
+from ..server.context import Context
+from ..server.decorators import Permission, PromptDecorator, ToolDecorator, ToolOptions
 from ..server.errors import RegistrationError
 from ..server.registration import Registration
 
 if TYPE_CHECKING:
     from django.db import models
+    from django.forms.forms import BaseForm
 
     from .models.options import ModelResource
 
     R = TypeVar("R", bound=type[ModelResource])
 
+F = TypeVar("F", bound=Callable[..., Any])
 V = TypeVar("V", bound=Callable[..., Any])
 
 
@@ -49,9 +53,34 @@ class DjangoToolDecorator(ToolDecorator):
 
         return register
 
+    def form(
+        self,
+        form: type[BaseForm],
+        name: str | None = None,
+        *,
+        instance: Callable[..., Any] | None = None,
+        form_kwargs: Callable[[Context], Mapping[str, Any]] | None = None,
+        **options: Unpack[ToolOptions],
+    ) -> Callable[[F], F]:
+        """Register the decorated function as a tool whose arguments are the fields of a form.
+
+        The function is called when the form is valid, as a view's `form_valid` is. See
+        `add_form_tool` for what it takes, and for the options.
+        """
+
+        def register(function: F) -> F:
+            self._registration.add_form_tool(
+                function, form, name, instance=instance, form_kwargs=form_kwargs, **options
+            )
+            return function
+
+        return register
+
 
 class DjangoPromptDecorator(PromptDecorator):
     """`@server.prompt`, for functions and for what Django has."""
+
+    _registration: DjangoRegistration
 
 
 class DjangoRegistration(Registration):
@@ -197,3 +226,31 @@ class DjangoRegistration(Registration):
             rule=self._rule(permission),
         )
         self.waiting.add(name, lambda: self.tools.add(tool.build()))
+
+    def add_form_tool(
+        self,
+        function: Callable[..., Any],
+        form: type[BaseForm],
+        name: str | None = None,
+        *,
+        instance: Callable[..., Any] | None = None,
+        form_kwargs: Callable[[Context], Mapping[str, Any]] | None = None,
+        **options: Unpack[ToolOptions],
+    ) -> Tool:
+        """Register `function` as a tool whose arguments are the fields of `form`.
+
+        The function takes `form`, the valid form, or `cleaned_data`, or both; what it takes besides
+        are further arguments of the caller. `instance` is a function whose parameters are arguments
+        as well, and that returns the object a ModelForm changes. `form_kwargs` takes the context
+        and returns what the form is made with beside its data. Other options as for `add_tool`.
+
+        Raises RegistrationError for a form that cannot be written down in JSON.
+        """
+        from .forms import form_tool
+
+        made = self._tool_options(**options)
+        built = form_tool(
+            function, form, name=name, instance=instance, form_kwargs=form_kwargs, **made
+        )
+        self.tools.add(built)
+        return built

@@ -21,7 +21,7 @@ from ..protocol.uri_templates import InvalidTemplate, UriTemplate
 from .access import AccessRule
 from .context import Context
 from .errors import RegistrationError
-from .schemas import Arguments, Output, RawArguments
+from .schemas import Arguments, Input, Output, RawArguments
 from .signatures import Signature, inspect_function
 from .threads import Workers
 
@@ -52,7 +52,7 @@ class Tool:
 
     definition: types.Tool
     callee: Callee
-    arguments: Arguments | RawArguments
+    arguments: Input
     output: Output
     param_headers: tuple[ParamHeader, ...] = ()
     timeout: float | None = None
@@ -133,15 +133,19 @@ def tool(
     meta: Mapping[str, Any] | None = None,
     structured_output: bool | None = None,
     input_schema: dict[str, Any] | None = None,
+    arguments: Input | None = None,
     timeout: float | None = None,
     rule: AccessRule | None = None,
 ) -> Tool:
-    """Build the tool that calls `function`; raises RegistrationError for what cannot be served."""
+    """Build the tool that calls `function`; raises RegistrationError for what cannot be served.
+
+    With `arguments` the signature says nothing of what the caller supplies.
+    """
+    raw = input_schema is not None
+    signature = inspect_function(function, context_type=Context, name=name, raw=raw)
     if input_schema is not None:
-        signature = inspect_function(function, context_type=Context, name=name, raw=True)
-        arguments: Arguments | RawArguments = RawArguments(input_schema, name=signature.name)
-    else:
-        signature = inspect_function(function, context_type=Context, name=name)
+        arguments = RawArguments(input_schema, name=signature.name)
+    elif arguments is None:
         arguments = Arguments(signature)
     name = signature.name
     if not TOOL_NAME.match(name):

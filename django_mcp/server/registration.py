@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from ..protocol import types
 from . import components
@@ -20,7 +20,7 @@ from .completions import (
     server_completion,
 )
 from .components import Prompt, Resource, ResourceTemplate, Tool
-from .decorators import Permission, PromptDecorator, ToolDecorator
+from .decorators import Permission, PromptDecorator, ToolDecorator, ToolOptions
 from .errors import RegistrationError
 from .registry import Collection
 from .waiting import Waiting
@@ -73,28 +73,35 @@ class Registration:
 
         Raises RegistrationError for a name that is taken and for a signature that cannot be served.
         """
-        hints = {
-            "read_only_hint": read_only,
-            "destructive_hint": destructive,
-            "idempotent_hint": idempotent,
-            "open_world_hint": open_world,
-        }
-        given: dict[str, Any] = {k: value for k, value in hints.items() if value is not None}
-        built = components.tool(
-            function,
-            name=name,
+        options = self._tool_options(
             title=title,
             description=description,
-            annotations=types.ToolAnnotations(**given) if given else None,
+            read_only=read_only,
+            destructive=destructive,
+            idempotent=idempotent,
+            open_world=open_world,
             icons=icons,
             meta=meta,
             structured_output=structured_output,
-            input_schema=input_schema,
             timeout=timeout,
-            rule=self._rule(permission),
+            permission=permission,
         )
+        built = components.tool(function, name=name, input_schema=input_schema, **options)
         self.tools.add(built)
         return built
+
+    def _tool_options(self, **given: Unpack[ToolOptions]) -> dict[str, Any]:
+        """The options of `add_tool` as `components.tool` takes them."""
+        hints = {
+            "read_only_hint": given.pop("read_only", None),
+            "destructive_hint": given.pop("destructive", None),
+            "idempotent_hint": given.pop("idempotent", None),
+            "open_world_hint": given.pop("open_world", None),
+        }
+        said: dict[str, Any] = {k: value for k, value in hints.items() if value is not None}
+        annotations = types.ToolAnnotations(**said) if said else None
+        rule = self._rule(given.pop("permission", None))
+        return {**given, "annotations": annotations, "rule": rule}
 
     def remove_tool(self, name: str) -> None:
         """Take a tool away; raises KeyError where there is none of that name."""

@@ -161,6 +161,21 @@ class MCPTests(TestCase):
         reader = Reader.objects.get(email="o.preface@example.org")
         self.assertEqual((reader.name, reader.kind), ("Ottoline Preface", "junior"))
 
+    def test_a_loan_is_extended_to_another_day(self) -> None:
+        loan = Loan.objects.lend(self.book, self.reader)
+        result = self.call("extend_loan", book_id=self.book.pk, due="2999-12-31")
+        self.assertIn("is due on 31 December 2999", self.text(result))
+
+        result = self.call("extend_loan", book_id=self.book.pk, due="1999-12-31")
+        self.assertTrue(result["isError"])
+        self.assertIn("due: A loan is extended to a later day.", self.text(result))
+        loan.refresh_from_db()
+        self.assertEqual(loan.due.year, 2999)
+
+    def test_a_book_that_is_not_lent_has_no_loan_to_extend(self) -> None:
+        result = self.call("extend_loan", book_id=self.book.pk, due="2999-12-31")
+        self.assertEqual(self.text(result), "Not found.")
+
     def test_the_model_introduces_a_book(self) -> None:
         asked = self.call("introduce_book", book_id=self.book.pk)
         result = self.answer(
