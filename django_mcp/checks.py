@@ -4,6 +4,7 @@ E001  DJANGO_MCP has an unknown key or a value of the wrong type
 E002  DJANGO_MCP names something that cannot be imported
 E003  two servers have the same name
 E004  a view that is a tool cannot be served
+E005  a prompt or a resource is made of a template that is not there, or has a mistake in it
 W001  no route leads to the default server
 W002  a tool has no description
 W003  a server has nothing to offer
@@ -28,6 +29,8 @@ from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connections, router
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.loader import get_template
 from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
@@ -35,6 +38,7 @@ from . import conf
 from .backends.channel_layer import is_shared
 from .backends.stores import NAMED
 from .default import MCPServer, servers
+from .exposure.templates import missing, rendered
 from .permissions import codenames
 from .server.access import AccessRule
 
@@ -247,6 +251,7 @@ def _permissions() -> Iterator[str]:
 
 def _rules(server: MCPServer) -> Iterator[tuple[str, AccessRule | None]]:
     """Each rule of `server`, with the words for what it guards."""
+    server.waiting.settle()
     for kind, members in (
         ("tool", server.tools),
         ("resource", server.resources),
@@ -264,6 +269,35 @@ def _rules(server: MCPServer) -> Iterator[tuple[str, AccessRule | None]]:
 def _did_you_mean(name: str, known: set[str]) -> str:
     nearest = difflib.get_close_matches(name, sorted(known), 1)
     return f"Did you mean {nearest[0]!r}? " if nearest else ""
+
+
+@register(Tags.templates)
+def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E005. What a template includes is seen only when it is rendered."""
+    messages: list[CheckMessage] = []
+    for server in servers():
+        for kind, members in (
+            ("resource", server.resources),
+            ("resource template", server.resource_templates),
+            ("prompt", server.prompts),
+        ):
+            for member in members:
+                name = rendered(member.callee)
+                problem = None if name is None else _template_problem(name)
+                if problem is not None:
+                    what = f"The {kind} {member.key!r} of the MCP server {server.name!r}"
+                    messages.append(Error(f"{what}: {problem}", id="django_mcp.E005"))
+    return messages
+
+
+def _template_problem(name: str) -> str | None:
+    try:
+        get_template(name)
+    except TemplateDoesNotExist as error:
+        return missing(name, error)
+    except TemplateSyntaxError as error:
+        return f"The template {name!r} has a mistake in it: {error}"
+    return None
 
 
 @register(Tags.urls)

@@ -127,6 +127,8 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
         "django.contrib.auth.models.AnonymousUser",
     ): "it imports models, and projects may do without django.contrib.auth",
     ("exposure/registration.py", "django_mcp.exposure.forms.form_tool"): _LATER,
+    ("exposure/registration.py", "django_mcp.exposure.templates.template_prompt"): _LATER,
+    ("exposure/registration.py", "django_mcp.exposure.templates.template_resource"): _LATER,
 }
 
 LONGEST_MODULE = 450

@@ -9,9 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from ..protocol import types
-from ..server.components import Tool
+from ..server.components import Prompt, Tool
 from ..server.context import Context
-from ..server.decorators import Permission, PromptDecorator, ToolDecorator, ToolOptions
+from ..server.decorators import (
+    Permission,
+    PromptDecorator,
+    PromptOptions,
+    ResourceOptions,
+    ToolDecorator,
+    ToolOptions,
+)
 from ..server.errors import RegistrationError
 from ..server.registration import Registration
 
@@ -81,6 +88,20 @@ class DjangoPromptDecorator(PromptDecorator):
     """`@server.prompt`, for functions and for what Django has."""
 
     _registration: DjangoRegistration
+
+    def template(
+        self, template_name: str, name: str | None = None, **options: Unpack[PromptOptions]
+    ) -> Callable[[F], F]:
+        """Register a template as a prompt; the decorated function returns its context.
+
+        The function's parameters are the prompt's arguments. Options as for `add_prompt`.
+        """
+
+        def register(function: F) -> F:
+            self._registration.add_template_prompt(template_name, function, name, **options)
+            return function
+
+        return register
 
 
 class DjangoRegistration(Registration):
@@ -254,3 +275,84 @@ class DjangoRegistration(Registration):
         )
         self.tools.add(built)
         return built
+
+    def add_template_prompt(
+        self,
+        template_name: str,
+        context: Callable[..., Any] | type | None = None,
+        name: str | None = None,
+        **options: Unpack[PromptOptions],
+    ) -> Prompt:
+        """Register a template as a prompt, rendered in the language of each request.
+
+        `context` is a function that returns the template's context and whose parameters are the
+        prompt's arguments; or a TypedDict, whose keys are both; or nothing. Without a function the
+        prompt needs a `name`. Other options as for `add_prompt`.
+        """
+        from .templates import template_prompt
+
+        rule = self._rule(options.pop("permission", None))
+        built = template_prompt(template_name, context, name=name, rule=rule, **options)
+        self.prompts.add(built)
+        return built
+
+    def resource(
+        self,
+        uri: str,
+        /,
+        *,
+        template: str | None = None,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        mime_type: str | None = None,
+        size: int | None = None,
+        annotations: types.Annotations | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+    ) -> Callable[[F], F]:
+        """Register the decorated function as the content of `uri`.
+
+        With `template`, the name of a template, the function returns its context, and the content
+        is what it renders, in the language of each request; the type is guessed from its name.
+
+        A URI with variables ("library://books/{book_id}") is a template, and the variables are the
+        function's parameters, converted to their types. The function returns a string, bytes,
+        anything that is JSON, or contents of its own making.
+
+        Raises RegistrationError where variables and parameters differ, or the URI is taken.
+        """
+        options: ResourceOptions = {
+            "name": name,
+            "title": title,
+            "description": description,
+            "mime_type": mime_type,
+            "annotations": annotations,
+            "icons": icons,
+            "meta": meta,
+            "permission": permission,
+        }
+        if template is None:
+            return super().resource(uri, size=size, **options)
+        template_name = template
+
+        def register(function: F) -> F:
+            self.add_template_resource(uri, template_name, function, **options)
+            return function
+
+        return register
+
+    def add_template_resource(
+        self,
+        uri: str,
+        template_name: str,
+        context: Callable[..., Any] | None = None,
+        **options: Unpack[ResourceOptions],
+    ) -> None:
+        """Register a template as the content of `uri`; `context` is a function that returns its
+        context, where it has one. Options as for `resource`, without a size."""
+        from .templates import template_resource
+
+        rule = self._rule(options.pop("permission", None))
+        self._add_resource(template_resource(context, uri, template_name, rule=rule, **options))

@@ -162,8 +162,8 @@ def tool(
         raise RegistrationError(f"Tool {name!r}: {error}") from None
     definition = types.Tool(
         name=name,
-        title=title,
-        description=description or signature.description or None,
+        title=_text(title),
+        description=_text(description) or signature.description or None,
         input_schema=arguments.input_schema,
         output_schema=output.schema_for(True),
         annotations=annotations,
@@ -212,8 +212,8 @@ def resource(
     _check_variables(uri, template, signature)
     shared: dict[str, Any] = {
         "name": signature.name,
-        "title": title,
-        "description": description or signature.description or None,
+        "title": _text(title),
+        "description": _text(description) or signature.description or None,
         "mime_type": mime_type,
         "annotations": annotations,
         "icons": list(icons) or None,
@@ -266,8 +266,8 @@ def prompt(
     arguments = Arguments(signature)
     definition = types.Prompt(
         name=signature.name,
-        title=title,
-        description=description or signature.description or None,
+        title=_text(title),
+        description=_text(description) or signature.description or None,
         arguments=_prompt_arguments(arguments.input_schema) or None,
         icons=list(icons) or None,
         meta=dict(meta) if meta else None,
@@ -279,6 +279,11 @@ def callee(signature: Signature) -> Callee:
     return Callee(
         function=signature.fn, is_async=signature.is_async, context=signature.context_parameter
     )
+
+
+def _text(text: Any) -> str | None:
+    """A text that is yet to be translated, in the language that is active now: once for all."""
+    return None if text is None else str(text)
 
 
 def _check_variables(uri: str, template: UriTemplate, signature: Signature) -> None:

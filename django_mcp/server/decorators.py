@@ -45,6 +45,19 @@ class PromptOptions(TypedDict, total=False):
     permission: Permission | None
 
 
+class ResourceOptions(TypedDict, total=False):
+    """What may be said of a resource, however it is made."""
+
+    name: str | None
+    title: str | None
+    description: str | None
+    mime_type: str | None
+    annotations: types.Annotations | None
+    icons: Sequence[types.Icon]
+    meta: Mapping[str, Any] | None
+    permission: Permission | None
+
+
 class ToolDecorator:
     """Registers tools; a framework's may know more kinds of things that are tools."""
 

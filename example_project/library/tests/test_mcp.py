@@ -231,9 +231,14 @@ class MCPTests(TestCase):
     def test_every_prompt_can_be_filled_in(self) -> None:
         for prompt in self.request("prompts/list")["prompts"]:
             with self.subTest(prompt=prompt["name"]):
-                arguments = {argument["name"]: "whales" for argument in prompt["arguments"]}
+                arguments = {argument["name"]: "Moby-Dick" for argument in prompt["arguments"]}
                 got = self.request("prompts/get", {"name": prompt["name"], "arguments": arguments})
-                self.assertIn("whales", got["messages"][0]["content"]["text"])
+                self.assertIn("Moby-Dick", got["messages"][0]["content"]["text"])
+
+    def test_a_prompt_is_written_by_a_template(self) -> None:
+        arguments = {"title": "moby"}
+        got = self.request("prompts/get", {"name": "review", "arguments": arguments})
+        self.assertIn("# Moby-Dick", got["messages"][0]["content"]["text"])
 
     def test_a_title_is_completed_among_the_books_of_the_author(self) -> None:
         result = self.request(
