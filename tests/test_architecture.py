@@ -113,6 +113,8 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("__init__.py", ".exposure.models.options"): _LATER,
     ("server/schemas.py", "django_mcp.server.raw_schemas.Checker"): "35 ms that few servers need",
     ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",
+    ("exposure/registration.py", "django_mcp.exposure.admin_actions"): _LATER,
+    ("exposure/registration.py", "django_mcp.permissions.all_of"): _LATER,
     (
         "exposure/views/sources.py",
         "django_mcp.exposure.rest_framework.serializers",

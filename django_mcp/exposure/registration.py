@@ -23,6 +23,7 @@ from ..server.errors import RegistrationError
 from ..server.registration import Registration
 
 if TYPE_CHECKING:
+    from django.contrib.admin import AdminSite
     from django.db import models
     from django.forms.forms import BaseForm
 
@@ -356,3 +357,49 @@ class DjangoRegistration(Registration):
 
         rule = self._rule(options.pop("permission", None))
         self._add_resource(template_resource(context, uri, template_name, rule=rule, **options))
+
+    def add_admin_action(
+        self,
+        model: type[models.Model],
+        action: str,
+        name: str | None = None,
+        *,
+        site: AdminSite | None = None,
+        max_objects: int = 100,
+        confirm: bool | None = None,
+        posted: Mapping[str, str] | None = None,
+        prompt: bool = False,
+        **options: Unpack[ToolOptions],
+    ) -> Tool:
+        """Register an action of the admin as a tool that takes the keys of objects.
+
+        Only staff who find it on the admin's page see it. It runs within what the ModelAdmin lets
+        them see, on `max_objects` at most. With `confirm` the user is asked first, as is done for
+        "delete_selected" unless it is False. `posted` is what a person would fill in on a page of
+        the action's own. With `prompt` there is a prompt of the same name, by which a person
+        searches for the objects. `permission` is asked for besides; other options as for
+        `add_tool`.
+
+        Raises RegistrationError for a model or an action that the admin does not have.
+        """
+        from ..permissions import all_of
+        from . import admin_actions
+
+        model_admin = admin_actions.find(model, action, site)
+        made = admin_actions.AdminAction(
+            model_admin, action, max_objects=max_objects, confirm=confirm, posted=posted
+        )
+        more = options.pop("permission", None)
+        rule = made.rule if more is None else all_of(made.rule, more)
+        name = name or f"{action}_{model._meta.model_name}"
+        options.setdefault("description", made.description_of_tool)
+        if made.is_deletion:
+            options.setdefault("destructive", True)
+        options["permission"] = rule
+        tool = self.add_tool(made.tool(), name, **options)
+        if prompt:
+            title = options.get("title")
+            self.add_prompt(
+                made.prompt(name), name, title=title, description=made.description, permission=rule
+            )
+        return tool

@@ -14,7 +14,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from pydantic import BaseModel, Field
 
-from django_mcp import ClientCannotAnswer, Context, ToolError, questions, tool
+from django_mcp import (
+    ClientCannotAnswer,
+    Context,
+    ToolError,
+    default_server,
+    questions,
+    tool,
+)
 
 from ..models import Book, Loan, Reader
 from .tools import get_book
@@ -131,3 +138,7 @@ async def plan_reading_evening(ctx: Context, book_id: int) -> str:
     if not evening.accepted:
         return "No evening, then."
     return f"{evening.data.day}, {evening.data.guests} guests: {answers['invitation'].text}"
+
+
+# An action of the admin, for the staff who find it there; and a prompt to pick the loans with.
+default_server().add_admin_action(Loan, "give_back", title="Books came back", prompt=True)

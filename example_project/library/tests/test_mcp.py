@@ -204,6 +204,19 @@ class MCPTests(TestCase):
                 tools = self.request("tools/list", user=user)["tools"]
                 self.assertEqual("find_readers" in {tool["name"] for tool in tools}, found)
 
+    def test_staff_uses_an_action_of_the_admin_and_nobody_else_sees_it(self) -> None:
+        staff = User.objects.create_user("staff", is_staff=True)
+        rights = Permission.objects.filter(codename__in=["view_loan", "change_loan"])
+        staff.user_permissions.set(rights)
+        loan = Loan.objects.lend(self.book, self.reader)
+        arguments = {"name": "give_back_loan", "arguments": {"keys": [loan.pk]}}
+
+        self.assertIn("Unknown tool", self.request("tools/call", arguments)["message"])
+        result = self.request("tools/call", arguments, user="staff")
+        self.assertEqual(self.text(result), "1 books are back.")
+        loan.refresh_from_db()
+        self.assertIsNotNone(loan.returned)
+
     # ---------------------------------------------------------------- contents, resources, prompts
 
     def test_a_cover_is_a_picture(self) -> None:
