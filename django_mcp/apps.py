@@ -7,6 +7,8 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
+from .exposure.form_questions import DjangoForms
+from .server.questions import form_kinds
 
 
 class DjangoMCPConfig(AppConfig):
@@ -21,5 +23,6 @@ class DjangoMCPConfig(AppConfig):
         """Connect what has to be connected; modules only define."""
         from . import checks  # noqa: F401 - they register themselves
 
+        form_kinds.append(DjangoForms())
         setting_changed.connect(conf.forget, dispatch_uid="django_mcp.conf")
         autodiscover_modules("mcp")

@@ -4,6 +4,7 @@ E001  DJANGO_MCP has an unknown key or a value of the wrong type
 E002  DJANGO_MCP names something that cannot be imported
 E003  two servers have the same name
 E004  a view that is a tool cannot be served
+E005  a prompt or a resource is made of a template that is not there, or has a mistake in it
 W001  no route leads to the default server
 W002  a tool has no description
 W003  a server has nothing to offer
@@ -12,26 +13,34 @@ W005  the endpoint is open to everybody (with `check --deploy`)
 W006  sessions are to be kept in a database, and there is none
 W007  sessions are kept where other processes do not see them (with `check --deploy`)
 W008  processes of the project do not hear of each other (with `check --deploy`)
+W009  a component asks for a permission that no model has
 """
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connections, router
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.loader import get_template
 from django.urls import URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from . import conf
 from .backends.channel_layer import is_shared
 from .backends.stores import NAMED
-from .default import servers
+from .default import MCPServer, servers
+from .exposure.templates import missing, rendered
+from .permissions import codenames
+from .server.access import AccessRule
 
 OPEN = "django_mcp.authentication.anonymous"
 
@@ -210,6 +219,85 @@ def check_components(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             if not tool.definition.description
         )
     return messages
+
+
+@register
+def check_permissions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W009, without the database: models know what permissions they will have."""
+    known = set(_permissions())
+    return [
+        Warning(
+            f"{what} of the MCP server {server.name!r} asks for the permission {codename!r}, which "
+            "no model has: nobody but superusers may use it.",
+            hint=_did_you_mean(codename, known) + "Silence this check if a migration creates the "
+            "permission, or an authentication backend of yours knows it.",
+            id="django_mcp.W009",
+        )
+        for server in servers()
+        for what, rule in _rules(server)
+        for codename in codenames(rule)
+        if codename not in known
+    ]
+
+
+def _permissions() -> Iterator[str]:
+    for model in apps.get_models():
+        options = model._meta
+        for action in options.default_permissions:
+            yield f"{options.app_label}.{get_permission_codename(action, options)}"
+        for codename, _ in options.permissions:
+            yield f"{options.app_label}.{codename}"
+
+
+def _rules(server: MCPServer) -> Iterator[tuple[str, AccessRule | None]]:
+    """Each rule of `server`, with the words for what it guards."""
+    server.waiting.settle()
+    for kind, members in (
+        ("tool", server.tools),
+        ("resource", server.resources),
+        ("resource template", server.resource_templates),
+        ("prompt", server.prompts),
+    ):
+        for member in members:
+            yield f"The {kind} {member.key!r}", member.rule
+    for (target, argument), completion in server.completions.items():
+        yield f"The completion of {argument!r} of {target!r}", completion.rule
+    if server.any_completion is not None:
+        yield "The completion", server.any_completion.rule
+
+
+def _did_you_mean(name: str, known: set[str]) -> str:
+    nearest = difflib.get_close_matches(name, sorted(known), 1)
+    return f"Did you mean {nearest[0]!r}? " if nearest else ""
+
+
+@register(Tags.templates)
+def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E005. What a template includes is seen only when it is rendered."""
+    messages: list[CheckMessage] = []
+    for server in servers():
+        for kind, members in (
+            ("resource", server.resources),
+            ("resource template", server.resource_templates),
+            ("prompt", server.prompts),
+        ):
+            for member in members:
+                name = rendered(member.callee)
+                problem = None if name is None else _template_problem(name)
+                if problem is not None:
+                    what = f"The {kind} {member.key!r} of the MCP server {server.name!r}"
+                    messages.append(Error(f"{what}: {problem}", id="django_mcp.E005"))
+    return messages
+
+
+def _template_problem(name: str) -> str | None:
+    try:
+        get_template(name)
+    except TemplateDoesNotExist as error:
+        return missing(name, error)
+    except TemplateSyntaxError as error:
+        return f"The template {name!r} has a mistake in it: {error}"
+    return None
 
 
 @register(Tags.urls)

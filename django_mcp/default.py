@@ -23,8 +23,9 @@ from .backends.stores import Stores, stores
 from .backends.threads import DjangoWorkers
 from .exposure.announcing import announcer_of
 from .exposure.registration import DjangoRegistration
-from .permissions import has_permission
+from .permissions import has_permission, with_fresh_user
 from .protocol import types
+from .server.access import Principal
 from .server.calls import CallObserver
 from .server.events import EventLog
 from .server.server import CacheHint
@@ -92,6 +93,9 @@ class MCPServer(DjangoRegistration, PlainServer):
     def call_observers(self) -> Sequence[CallObserver]:
         """The receivers of `call_finished`, where there are any."""
         return (send_call_finished,) if call_finished.receivers else ()
+
+    async def renewed(self, principal: Principal) -> Principal:
+        return await self.workers.run_sync(with_fresh_user, principal)
 
     async def session_opened(self, session: Session) -> None:
         await self._send(session_opened, session)

@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "django_mcp",
     "tests.exposure.depot",
     "tests.exposure.workshop",
+    "tests.exposure.shelf",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

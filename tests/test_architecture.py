@@ -114,6 +114,8 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("__init__.py", ".exposure.models.options"): _LATER,
     ("server/schemas.py", "django_mcp.server.raw_schemas.Checker"): "35 ms that few servers need",
     ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",
+    ("exposure/registration.py", "django_mcp.exposure.admin_actions"): _LATER,
+    ("exposure/registration.py", "django_mcp.permissions.all_of"): _LATER,
     (
         "exposure/views/sources.py",
         "django_mcp.exposure.rest_framework.serializers",
@@ -127,6 +129,9 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
         "exposure/views/requests.py",
         "django.contrib.auth.models.AnonymousUser",
     ): "it imports models, and projects may do without django.contrib.auth",
+    ("exposure/registration.py", "django_mcp.exposure.forms.form_tool"): _LATER,
+    ("exposure/registration.py", "django_mcp.exposure.templates.template_prompt"): _LATER,
+    ("exposure/registration.py", "django_mcp.exposure.templates.template_resource"): _LATER,
 }
 
 LONGEST_MODULE = 450

@@ -22,10 +22,10 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
-from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
+from asgiref.sync import AsyncToSync, SyncToAsync, async_to_sync, sync_to_async
 from django.db import connections, transaction
 
-from ..server.threads import MAX_THREADS, Pools, finished
+from ..server.threads import MAX_THREADS, Pools, finished, wait_for
 from .connections import close_old_connections, close_stale_connections
 from .lanes import Lane, Lanes
 
@@ -75,6 +75,12 @@ class DjangoWorkers:
             SyncToAsync.thread_sensitive_context.reset(token)
             _lane.reset(mark)
             self._lanes.leave(lane)
+
+    def wait(self, function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> T:
+        if called_from_sync(loop):
+            # This thread is where sync work of that loop belongs: it does it while it waits.
+            return async_to_sync(function)()
+        return wait_for(function, loop)
 
     @cached_property
     def without_transactions(self) -> DjangoWorkers:

@@ -6,20 +6,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from ..protocol import types
-from ..server.decorators import Permission, PromptDecorator, ToolDecorator
+from ..server.components import Prompt, Tool, Visible
+from ..server.context import Context
+from ..server.decorators import (
+    Permission,
+    PromptDecorator,
+    PromptOptions,
+    ResourceOptions,
+    ToolDecorator,
+    ToolOptions,
+)
 from ..server.errors import RegistrationError
 from ..server.registration import Registration
 
 if TYPE_CHECKING:
+    from django.contrib.admin import AdminSite
     from django.db import models
+    from django.forms.forms import BaseForm
 
     from .models.options import ModelResource
 
     R = TypeVar("R", bound=type[ModelResource])
 
+F = TypeVar("F", bound=Callable[..., Any])
 V = TypeVar("V", bound=Callable[..., Any])
 
 
@@ -49,9 +61,48 @@ class DjangoToolDecorator(ToolDecorator):
 
         return register
 
+    def form(
+        self,
+        form: type[BaseForm],
+        name: str | None = None,
+        *,
+        instance: Callable[..., Any] | None = None,
+        form_kwargs: Callable[[Context], Mapping[str, Any]] | None = None,
+        **options: Unpack[ToolOptions],
+    ) -> Callable[[F], F]:
+        """Register the decorated function as a tool whose arguments are the fields of a form.
+
+        The function is called when the form is valid, as a view's `form_valid` is. See
+        `add_form_tool` for what it takes, and for the options.
+        """
+
+        def register(function: F) -> F:
+            self._registration.add_form_tool(
+                function, form, name, instance=instance, form_kwargs=form_kwargs, **options
+            )
+            return function
+
+        return register
+
 
 class DjangoPromptDecorator(PromptDecorator):
     """`@server.prompt`, for functions and for what Django has."""
+
+    _registration: DjangoRegistration
+
+    def template(
+        self, template_name: str, name: str | None = None, **options: Unpack[PromptOptions]
+    ) -> Callable[[F], F]:
+        """Register a template as a prompt; the decorated function returns its context.
+
+        The function's parameters are the prompt's arguments. Options as for `add_prompt`.
+        """
+
+        def register(function: F) -> F:
+            self._registration.add_template_prompt(template_name, function, name, **options)
+            return function
+
+        return register
 
 
 class DjangoRegistration(Registration):
@@ -210,3 +261,163 @@ class DjangoRegistration(Registration):
         from .models.changes import notify_changed
 
         notify_changed(self, what, using)
+
+    def add_form_tool(
+        self,
+        function: Callable[..., Any],
+        form: type[BaseForm],
+        name: str | None = None,
+        *,
+        instance: Callable[..., Any] | None = None,
+        form_kwargs: Callable[[Context], Mapping[str, Any]] | None = None,
+        **options: Unpack[ToolOptions],
+    ) -> Tool:
+        """Register `function` as a tool whose arguments are the fields of `form`.
+
+        The function takes `form`, the valid form, or `cleaned_data`, or both; what it takes besides
+        are further arguments of the caller. `instance` is a function whose parameters are arguments
+        as well, and that returns the object a ModelForm changes. `form_kwargs` takes the context
+        and returns what the form is made with beside its data. Other options as for `add_tool`.
+
+        Raises RegistrationError for a form that cannot be written down in JSON.
+        """
+        from .forms import form_tool
+
+        made = self._tool_options(**options)
+        built = form_tool(
+            function, form, name=name, instance=instance, form_kwargs=form_kwargs, **made
+        )
+        self.tools.add(built)
+        return built
+
+    def add_template_prompt(
+        self,
+        template_name: str,
+        context: Callable[..., Any] | type | None = None,
+        name: str | None = None,
+        **options: Unpack[PromptOptions],
+    ) -> Prompt:
+        """Register a template as a prompt, rendered in the language of each request.
+
+        `context` is a function that returns the template's context and whose parameters are the
+        prompt's arguments; or a TypedDict, whose keys are both; or nothing. Without a function the
+        prompt needs a `name`. Other options as for `add_prompt`.
+        """
+        from .templates import template_prompt
+
+        rule = self._rule(options.pop("permission", None))
+        built = template_prompt(template_name, context, name=name, rule=rule, **options)
+        self.prompts.add(built)
+        return built
+
+    def resource(
+        self,
+        uri: str,
+        /,
+        *,
+        template: str | None = None,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        mime_type: str | None = None,
+        size: int | None = None,
+        annotations: types.Annotations | None = None,
+        icons: Sequence[types.Icon] = (),
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+        visible: Visible | None = None,
+    ) -> Callable[[F], F]:
+        """Register the decorated function as the content of `uri`.
+
+        With `template`, the name of a template, the function returns its context, and the content
+        is what it renders, in the language of each request; the type is guessed from its name.
+
+        A URI with variables ("library://books/{book_id}") is a template, and the variables are the
+        function's parameters, converted to their types. The function returns a string, bytes,
+        anything that is JSON, or contents of its own making.
+
+        `visible(ctx, named)` says whether the caller may follow what several URIs of a template
+        name: each of `named` has `uri` and `arguments`, and the result is a bool for each.
+
+        Raises RegistrationError where variables and parameters differ, or the URI is taken.
+        """
+        options: ResourceOptions = {
+            "name": name,
+            "title": title,
+            "description": description,
+            "mime_type": mime_type,
+            "annotations": annotations,
+            "icons": icons,
+            "meta": meta,
+            "permission": permission,
+            "visible": visible,
+        }
+        if template is None:
+            return super().resource(uri, size=size, **options)
+        template_name = template
+
+        def register(function: F) -> F:
+            self.add_template_resource(uri, template_name, function, **options)
+            return function
+
+        return register
+
+    def add_template_resource(
+        self,
+        uri: str,
+        template_name: str,
+        context: Callable[..., Any] | None = None,
+        **options: Unpack[ResourceOptions],
+    ) -> None:
+        """Register a template as the content of `uri`; `context` is a function that returns its
+        context, where it has one. Options as for `resource`, without a size."""
+        from .templates import template_resource
+
+        rule = self._rule(options.pop("permission", None))
+        self._add_resource(template_resource(context, uri, template_name, rule=rule, **options))
+
+    def add_admin_action(
+        self,
+        model: type[models.Model],
+        action: str,
+        name: str | None = None,
+        *,
+        site: AdminSite | None = None,
+        max_objects: int = 100,
+        confirm: bool | None = None,
+        posted: Mapping[str, str] | None = None,
+        prompt: bool = False,
+        **options: Unpack[ToolOptions],
+    ) -> Tool:
+        """Register an action of the admin as a tool that takes the keys of objects.
+
+        Only staff who find it on the admin's page see it. It runs within what the ModelAdmin lets
+        them see, on `max_objects` at most. With `confirm` the user is asked first, as is done for
+        "delete_selected" unless it is False. `posted` is what a person would fill in on a page of
+        the action's own. With `prompt` there is a prompt of the same name, by which a person
+        searches for the objects. `permission` is asked for besides; other options as for
+        `add_tool`.
+
+        Raises RegistrationError for a model or an action that the admin does not have.
+        """
+        from ..permissions import all_of
+        from . import admin_actions
+
+        model_admin = admin_actions.find(model, action, site)
+        made = admin_actions.AdminAction(
+            model_admin, action, max_objects=max_objects, confirm=confirm, posted=posted
+        )
+        more = options.pop("permission", None)
+        rule = made.rule if more is None else all_of(made.rule, more)
+        name = name or f"{action}_{model._meta.model_name}"
+        options.setdefault("description", made.description_of_tool)
+        if made.is_deletion:
+            options.setdefault("destructive", True)
+        options["permission"] = rule
+        tool = self.add_tool(made.tool(), name, **options)
+        if prompt:
+            title = options.get("title")
+            self.add_prompt(
+                made.prompt(name), name, title=title, description=made.description, permission=rule
+            )
+        return tool

@@ -7,11 +7,15 @@ permission becomes a rule, of `django_mcp.permissions`. Here are only the two va
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .signatures import is_async_callable
 from .threads import Workers
+
+logger = logging.getLogger("django_mcp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,14 @@ class Principal:
     scopes: frozenset[str] = field(default_factory=frozenset)
     client_id: str | None = None
 
+    @property
+    def is_active(self) -> bool:
+        """False where the user is one who was deactivated, which no access rule lets pass."""
+        user = self.user
+        if user is None or not getattr(user, "is_authenticated", True):
+            return True  # Nobody's account; Django's AnonymousUser calls that inactive.
+        return getattr(user, "is_active", True) is True
+
 
 #: The party of an endpoint that was deliberately left open.
 ANONYMOUS: Final = Principal(id="anonymous")
@@ -43,15 +55,17 @@ async def allowed(
 ) -> list[bool]:
     """Whether each of `rules` lets `principal` pass; None lets everybody.
 
-    All the sync rules together take one turn in a thread.
+    A rule that fails, or returns what is no bool, lets nobody pass, and the log says so. Neither
+    does any rule let pass a user who is deactivated. All the sync rules together take one turn in
+    a thread.
     """
     verdicts = [rule is None for rule in rules]
     sync: list[int] = []
     for index, rule in enumerate(rules):
         if rule is None:
             continue
-        if inspect.iscoroutinefunction(rule):
-            verdicts[index] = bool(await workers.run_async(rule, principal))
+        if is_async_callable(rule):
+            verdicts[index] = await workers.run_async(_ask_async, rule, principal)
         else:
             sync.append(index)
     if sync:
@@ -63,12 +77,33 @@ async def allowed(
     return verdicts
 
 
-def _ask(rules: Sequence[AccessRule | None], principal: Principal) -> list[bool]:
-    verdicts = []
-    for rule in rules:
-        verdict = rule is None or rule(principal)
-        if not isinstance(verdict, bool):
-            # A truthy object is no consent: least of all a coroutine nobody awaited.
-            raise TypeError(f"The access rule {rule!r} returned {verdict!r}, not a bool.")
-        verdicts.append(verdict)
-    return verdicts
+def _ask(rules: Sequence[Any], principal: Principal) -> list[bool]:
+    return [_verdict(rule, principal) for rule in rules]
+
+
+def _verdict(rule: Any, principal: Principal) -> bool:
+    try:
+        return principal.is_active and _as_bool(rule, rule(principal))
+    except (Exception, SystemExit):
+        logger.exception("The access rule %s failed, and so lets nobody pass", rule)
+        return False
+
+
+async def _ask_async(rule: Any, principal: Principal) -> bool:
+    try:
+        return principal.is_active and _as_bool(rule, await rule(principal))
+    except (Exception, SystemExit):
+        logger.exception("The access rule %s failed, and so lets nobody pass", rule)
+        return False
+
+
+def _as_bool(rule: Any, verdict: object) -> bool:
+    if isinstance(verdict, bool):
+        return verdict
+    # A truthy object is no consent: least of all a coroutine nobody awaited.
+    if inspect.iscoroutine(verdict):
+        verdict.close()
+    logger.error(
+        "The access rule %s returned %.100r and not a bool, and so lets nobody pass", rule, verdict
+    )
+    return False

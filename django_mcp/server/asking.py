@@ -9,15 +9,17 @@ waits. What a form looks like is `forms`; what a request state holds, `protocol.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, TypeVar, cast
 
 from ..protocol.errors import InvalidParams
 from ..protocol.round_trips import RequestState, call_fingerprint, digest
 from ..protocol.types import InputRequiredResult
 from .errors import ClientCannotAnswer, NoAnswer
 from .request_state import InvalidState, Sealer
+from .signatures import is_async_callable
+from .threads import Workers
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -36,14 +38,20 @@ class Question(Generic[T]):
     `method` and `params` are the request on the wire, `needs` the capabilities the client must
     have declared for it. `keep` takes from the client's result what `read` needs, and leaves alone
     what is no such result; `read` turns that into what the author gets, and raises ValueError for a
-    result that does not fit the question.
+    result that does not fit the question. It may be async, where it has to wait for something.
     """
 
     method: str
     params: dict[str, Any]
     needs: dict[str, Any]
     keep: Callable[[dict[str, Any]], dict[str, Any]]
-    read: Callable[[dict[str, Any]], T]
+    read: Callable[[dict[str, Any]], T | Awaitable[T]]
+
+    async def answer(self, result: dict[str, Any], workers: Workers) -> T:
+        """What `read` makes of `result`; where it is async, run as the server's functions are."""
+        if is_async_callable(self.read):
+            return await workers.run_async(cast("Callable[..., Awaitable[T]]", self.read), result)
+        return cast("T", self.read(result))
 
 
 class InputRequired(BaseException):
@@ -206,7 +214,7 @@ class RoundTrip:
             if result is None:
                 missing[key] = question
             else:
-                found[key] = _read(key, question, result)
+                found[key] = await _read(key, question, result, self._exchange.server.workers)
                 raw[key] = result
         if missing:
             raise InputRequired(self._required(missing, raw))
@@ -342,9 +350,9 @@ def _fingerprint(question: Question[Any]) -> str:
     return digest([question.method, question.params])
 
 
-def _read(key: str, question: Question[T], result: dict[str, Any]) -> T:
+async def _read(key: str, question: Question[T], result: dict[str, Any], workers: Workers) -> T:
     try:
-        return question.read(result)
+        return await question.answer(result, workers)
     except (ValueError, InvalidParams) as error:
         raise InvalidParams(f"params.inputResponses.{key}: {error}") from None
 

@@ -24,6 +24,7 @@ from .errors import ClientCannotAnswer, NoAnswer
 from .exchange import Mouth
 from .hub import Hub
 from .sessions import Change, Session, SessionStore
+from .threads import Workers
 
 #: Characters of a client's own words that are repeated.
 _LONGEST_WORDS: Final = 300
@@ -33,13 +34,20 @@ class BackChannel:
     """Asks on the stream of a call, and waits. `timeout` is in seconds."""
 
     def __init__(
-        self, hub: Hub, store: SessionStore, session: Session, mouth: Mouth, timeout: float
+        self,
+        hub: Hub,
+        store: SessionStore,
+        session: Session,
+        mouth: Mouth,
+        timeout: float,
+        workers: Workers,
     ) -> None:
         self._hub = hub
         self._store = store
         self._session = session
         self._mouth = mouth
         self._timeout = timeout
+        self._workers = workers
         self._keys = Keys()
 
     def next_key(self) -> str:
@@ -50,7 +58,7 @@ class BackChannel:
         check_capabilities(questions, self._session.capabilities)
         answers = await self._ask([await self._written(q) for q in questions.values()])
         return {
-            key: _read(question, answer)
+            key: await _read(question, answer, self._workers)
             for (key, question), answer in zip(questions.items(), answers, strict=True)
         }
 
@@ -157,12 +165,12 @@ def _in_revision(question: Question[Any], revision: Revision) -> dict[str, Any]:
     return codec.encode(value, revision)
 
 
-def _read(question: Question[Any], answer: Answered) -> Any:
+async def _read(question: Question[Any], answer: Answered, workers: Workers) -> Any:
     if answer.error is not None:
         words = str(from_wire(answer.error))[:_LONGEST_WORDS]
         raise NoAnswer(f"The client answered {question.method} with an error: {words}")
     try:
-        return question.read(question.keep(answer.result or {}))
+        return await question.answer(question.keep(answer.result or {}), workers)
     except (ValueError, InvalidParams) as error:
         raise NoAnswer(
             f"The client's answer to {question.method} does not fit the question: {error}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..protocol.types import CompleteRequestParams, Completion, PromptReference
+from .access import AccessRule
 from .components import Callee, callee
 from .context import Context
 from .errors import RegistrationError
@@ -33,9 +34,20 @@ class ArgumentCompletion:
     callee: Callee
     value: str
     others: frozenset[str]
+    rule: AccessRule | None = None
 
 
-def argument_completion(function: Callable[..., Any], target: str) -> ArgumentCompletion:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ServerCompletion:
+    """Suggests values for whatever nobody else completes."""
+
+    callee: Callee
+    rule: AccessRule | None = None
+
+
+def argument_completion(
+    function: Callable[..., Any], target: str, rule: AccessRule | None = None
+) -> ArgumentCompletion:
     """Build the completion behind `function`; raises RegistrationError where its signature does
     not fit."""
     signature = inspect_function(function, context_type=Context)
@@ -55,10 +67,13 @@ def argument_completion(function: Callable[..., Any], target: str) -> ArgumentCo
         callee=_reading(callee(signature)),
         value=parameters[0].name,
         others=frozenset(parameter.name for parameter in parameters[1:]),
+        rule=rule,
     )
 
 
-def server_completion(function: Callable[..., Any]) -> Callee:
+def server_completion(
+    function: Callable[..., Any], rule: AccessRule | None = None
+) -> ServerCompletion:
     """Build the completion for a whole server; raises RegistrationError for a wrong signature."""
     parameters = inspect.signature(function).parameters
     if len(parameters) != 3:
@@ -68,7 +83,8 @@ def server_completion(function: Callable[..., Any]) -> Callee:
             '@completion("prompt name or URI template", "argument").'
         )
     is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
-    return _reading(Callee(function=function, is_async=is_async, context=None))
+    made = _reading(Callee(function=function, is_async=is_async, context=None))
+    return ServerCompletion(callee=made, rule=rule)
 
 
 def _reading(made: Callee) -> Callee:
@@ -90,17 +106,18 @@ def _reading(made: Callee) -> Callee:
 
 
 async def complete(exchange: Exchange, params: CompleteRequestParams) -> Completion:
-    """The suggestions for `params`, none where nobody completes this argument."""
-    server, ref, argument = exchange.server, params.ref, params.argument
+    """The suggestions for `params`, none where nobody completes this argument for the caller."""
+    server, ref = exchange.server, params.ref
     target = ref.name if isinstance(ref, PromptReference) else ref.uri
-    found = server.completions.get((target, argument.name))
-    if found is not None:
+    found = server.completions.get((target, params.argument.name))
+    if found is not None and await exchange.allows(found.rule):
         return await _suggest(exchange, found, params)
-    if server.any_completion is None:
+    general = server.any_completion
+    if found is not None or general is None or not await exchange.allows(general.rule):
         return Completion(values=[], total=0, has_more=False)
-    names = list(inspect.signature(server.any_completion.function).parameters)
-    given = dict(zip(names, (ref, argument, params.context), strict=True))
-    completion: Completion = await server.any_completion.call(server.workers, None, given)
+    names = list(inspect.signature(general.callee.function).parameters)
+    given = dict(zip(names, (ref, params.argument, params.context), strict=True))
+    completion: Completion = await general.callee.call(server.workers, None, given)
     return completion
 
 

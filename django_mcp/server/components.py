@@ -22,7 +22,7 @@ from ..protocol.uri_templates import InvalidTemplate, UriTemplate
 from .access import AccessRule
 from .context import Context
 from .errors import RegistrationError
-from .schemas import Arguments, Output, RawArguments
+from .schemas import Arguments, Input, Output, RawArguments
 from .signatures import Signature, inspect_function
 from .threads import Workers
 
@@ -65,7 +65,7 @@ class Tool:
 
     definition: types.Tool
     callee: Callee
-    arguments: Arguments | RawArguments
+    arguments: Input
     output: Output
     param_headers: tuple[ParamHeader, ...] = ()
     timeout: float | None = None
@@ -153,15 +153,19 @@ def tool(
     meta: Mapping[str, Any] | None = None,
     structured_output: bool | None = None,
     input_schema: dict[str, Any] | None = None,
+    arguments: Input | None = None,
     timeout: float | None = None,
     rule: AccessRule | None = None,
 ) -> Tool:
-    """Build the tool that calls `function`; raises RegistrationError for what cannot be served."""
+    """Build the tool that calls `function`; raises RegistrationError for what cannot be served.
+
+    With `arguments` the signature says nothing of what the caller supplies.
+    """
+    raw = input_schema is not None
+    signature = inspect_function(function, context_type=Context, name=name, raw=raw)
     if input_schema is not None:
-        signature = inspect_function(function, context_type=Context, name=name, raw=True)
-        arguments: Arguments | RawArguments = RawArguments(input_schema, name=signature.name)
-    else:
-        signature = inspect_function(function, context_type=Context, name=name)
+        arguments = RawArguments(input_schema, name=signature.name)
+    elif arguments is None:
         arguments = Arguments(signature)
     name = signature.name
     if not TOOL_NAME.match(name):
@@ -178,8 +182,8 @@ def tool(
         raise RegistrationError(f"Tool {name!r}: {error}") from None
     definition = types.Tool(
         name=name,
-        title=title,
-        description=description or signature.description or None,
+        title=_text(title),
+        description=_text(description) or signature.description or None,
         input_schema=arguments.input_schema,
         output_schema=output.schema_for(True),
         annotations=annotations,
@@ -231,8 +235,8 @@ def resource(
     _check_variables(uri, template, signature)
     shared: dict[str, Any] = {
         "name": signature.name,
-        "title": title,
-        "description": description or signature.description or None,
+        "title": _text(title),
+        "description": _text(description) or signature.description or None,
         "mime_type": mime_type,
         "annotations": annotations,
         "icons": list(icons) or None,
@@ -291,8 +295,8 @@ def prompt(
     arguments = Arguments(signature)
     definition = types.Prompt(
         name=signature.name,
-        title=title,
-        description=description or signature.description or None,
+        title=_text(title),
+        description=_text(description) or signature.description or None,
         arguments=_prompt_arguments(arguments.input_schema) or None,
         icons=list(icons) or None,
         meta=dict(meta) if meta else None,
@@ -311,6 +315,11 @@ def _asked_of_several(visible: Visible) -> Callee:
         return visible(ctx, named)
 
     return Callee(function=ask, is_async=inspect.iscoroutinefunction(visible), context="ctx")
+
+
+def _text(text: Any) -> str | None:
+    """A text that is yet to be translated, in the language that is active now: once for all."""
+    return None if text is None else str(text)
 
 
 def _check_variables(uri: str, template: UriTemplate, signature: Signature) -> None:

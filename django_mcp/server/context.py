@@ -180,8 +180,8 @@ class Context:
         """Ask the user for a value of the type `answer`.
 
         `answer` is a primitive type, an Enum, a Literal, a list of those, a flat pydantic model,
-        dataclass or TypedDict, or a flat JSON Schema. The result says whether the user accepted,
-        and then holds the value as `.data`.
+        dataclass or TypedDict, a flat JSON Schema, or a Django form. The result says whether the
+        user accepted, and then holds the value as `.data`, of a Django form its `cleaned_data`.
 
         Where the protocol has no open connection to ask on, the call ends here and the function
         runs again from the top when the answer has come: what stands above runs once per question.
@@ -190,7 +190,9 @@ class Context:
 
         Raises ClientCannotAnswer where the client cannot be asked.
         """
-        return await self._ask_one(questions.form(message, answer), key)
+        # An own form of a framework may have to look into the database for what can be chosen.
+        question = await questions.aform(message, answer, self._exchange.server.workers)
+        return await self._ask_one(question, key)
 
     async def ask_url(self, message: str, url: str, *, key: str | None = None) -> Answer[None]:
         """Ask the user to visit `url`, for what must not pass through the client, like a payment.
@@ -316,4 +318,4 @@ class Context:
         async def run() -> T:
             return await awaitable
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+        return self._exchange.server.workers.wait(run, self._loop)

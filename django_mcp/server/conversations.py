@@ -187,7 +187,15 @@ class Conversation:
             hub.begin(session, request.id, task)
         except ProtocolError as error:
             return _refused(request, error)
-        asking = partial(BackChannel, hub, self.store, session, mouth, server.question_timeout)
+        asking = partial(
+            BackChannel,
+            hub,
+            self.store,
+            session,
+            mouth,
+            server.question_timeout,
+            server.workers,
+        )
         try:
             return await dispatch(self._exchange(request, mouth, asking))
         except asyncio.CancelledError:

@@ -6,17 +6,58 @@ What they register is `registration`'s business, which says what each option mea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
 from ..protocol import types
 from .access import AccessRule
 
 if TYPE_CHECKING:
+    from .components import Visible
     from .registration import Registration
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: A rule, or whatever the server's `resolve_rule` makes one of, such as a permission's codename.
 Permission = AccessRule | str
+
+
+class ToolOptions(TypedDict, total=False):
+    """What may be said of a tool, however it is made."""
+
+    title: str | None
+    description: str | None
+    read_only: bool | None
+    destructive: bool | None
+    idempotent: bool | None
+    open_world: bool | None
+    icons: Sequence[types.Icon]
+    meta: Mapping[str, Any] | None
+    structured_output: bool | None
+    timeout: float | None
+    permission: Permission | None
+
+
+class PromptOptions(TypedDict, total=False):
+    """What may be said of a prompt, however it is made."""
+
+    title: str | None
+    description: str | None
+    icons: Sequence[types.Icon]
+    meta: Mapping[str, Any] | None
+    permission: Permission | None
+
+
+class ResourceOptions(TypedDict, total=False):
+    """What may be said of a resource, however it is made."""
+
+    name: str | None
+    title: str | None
+    description: str | None
+    mime_type: str | None
+    annotations: types.Annotations | None
+    icons: Sequence[types.Icon]
+    meta: Mapping[str, Any] | None
+    permission: Permission | None
+    visible: Visible | None
 
 
 class ToolDecorator:

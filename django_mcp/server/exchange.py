@@ -144,6 +144,13 @@ class Exchange:
             return True
         return (await allowed([rule], self.caller.principal, self.server.workers))[0]
 
+    async def renew(self) -> None:
+        """Learn what has become of the caller's rights, where anything followed depends on them."""
+        server = self.server
+        if server.resources.guarded or server.resource_templates.guarded:
+            principal = await server.renewed(self.caller.principal)
+            self.caller = self.caller._replace(principal=principal)
+
     @property
     def asking(self) -> Asking:
         """How this exchange asks the client."""

@@ -6,9 +6,10 @@ several at once. What a form looks like is `forms`, how a question travels `aski
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from functools import partial
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from ..protocol import codec
 from ..protocol.revisions import LATEST
@@ -23,6 +24,8 @@ from ..protocol.types import (
 )
 from .asking import Question
 from .forms import form as build_form
+from .signatures import is_async_callable
+from .threads import Workers
 
 T = TypeVar("T")
 
@@ -40,15 +43,64 @@ class Answer(Generic[T]):
         return self.action == "accept"
 
 
+class AskedForm(Protocol):
+    """A form as a question needs it: `forms.Form`, or what a framework makes of its own forms.
+
+    `read` raises ValueError for an answer that does not fit, and may be async.
+    """
+
+    @property
+    def requested_schema(self) -> dict[str, Any]: ...
+
+    @property
+    def fields(self) -> Collection[str]: ...
+
+    def read(self, content: Mapping[str, Any] | None) -> Any: ...
+
+
+class FormKind(Protocol):
+    """A kind of form that a framework has, and that may stand for the type of an answer."""
+
+    def understands(self, spec: object) -> bool:
+        """True where `spec` is such a form."""
+
+    def asked(self, spec: Any) -> AskedForm:
+        """The form to ask; raises ValueError where it cannot be one. May ask the database."""
+
+    async def aasked(self, spec: Any) -> AskedForm:
+        """The same, with the database asked on a thread."""
+
+
+#: The kinds of forms there are beside Python's types. A framework adds its own when it is set up.
+form_kinds: list[FormKind] = []
+
+
 def form(message: str, answer: type[T] | Any) -> Question[Answer[Any]]:
     """Ask the user to fill in a form for a value of the type `answer`; None only asks to agree."""
-    spec = build_form(answer)
+    kind = _kind_of(answer)
+    return _asking(message, build_form(answer) if kind is None else kind.asked(answer))
+
+
+async def aform(message: str, answer: Any, workers: Workers) -> Question[Answer[Any]]:
+    """`form`, for the event loop, on which nothing may wait for a database."""
+    kind = _kind_of(answer)
+    if kind is None:
+        return form(message, answer)
+    return _asking(message, await workers.run_async(kind.aasked, answer))
+
+
+def _kind_of(answer: object) -> FormKind | None:
+    return next((kind for kind in form_kinds if kind.understands(answer)), None)
+
+
+def _asking(message: str, spec: AskedForm) -> Question[Answer[Any]]:
+    answer = _answer_awaited if is_async_callable(spec.read) else _answer
     return Question(
         method="elicitation/create",
         params={"mode": "form", "message": message, "requestedSchema": spec.requested_schema},
         needs={"elicitation": {"form": {}}},
         keep=lambda result: _kept_answer(result, spec.fields),
-        read=lambda result: _answer(result, spec.read),
+        read=partial(answer, read=spec.read),
     )
 
 
@@ -128,6 +180,15 @@ def _answer(result: dict[str, Any], read: Callable[[Mapping[str, Any] | None], T
     if reply.action != "accept":
         return Answer(action=reply.action)
     return Answer(action="accept", data=read(reply.content))
+
+
+async def _answer_awaited(
+    result: dict[str, Any], read: Callable[[Mapping[str, Any] | None], Awaitable[T]]
+) -> Answer[T]:
+    reply = codec.decode(ElicitResult, result, LATEST)
+    if reply.action != "accept":
+        return Answer(action=reply.action)
+    return Answer(action="accept", data=await read(reply.content))
 
 
 def _roots(result: dict[str, Any]) -> list[Root]:

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from ..protocol import types
 from . import components
 from .access import AccessRule
 from .broker import Broker
-from .completions import ArgumentCompletion, argument_completion, server_completion
-from .components import Callee, Prompt, Resource, ResourceTemplate, Tool, Visible
-from .decorators import Permission, PromptDecorator, ToolDecorator
+from .completions import (
+    ArgumentCompletion,
+    ServerCompletion,
+    argument_completion,
+    server_completion,
+)
+from .components import Prompt, Resource, ResourceTemplate, Tool, Visible
+from .decorators import Permission, PromptDecorator, ToolDecorator, ToolOptions
 from .errors import RegistrationError
 from .listings import Listings
 from .registry import Collection
@@ -35,7 +40,7 @@ class Registration:
     broker: Broker
     prompts: Collection[Prompt]
     completions: dict[tuple[str, str], ArgumentCompletion]
-    any_completion: Callee | None
+    any_completion: ServerCompletion | None
     waiting: Waiting
     resolve_rule: Callable[[str], AccessRule] | None
 
@@ -72,28 +77,35 @@ class Registration:
 
         Raises RegistrationError for a name that is taken and for a signature that cannot be served.
         """
-        hints = {
-            "read_only_hint": read_only,
-            "destructive_hint": destructive,
-            "idempotent_hint": idempotent,
-            "open_world_hint": open_world,
-        }
-        given: dict[str, Any] = {k: value for k, value in hints.items() if value is not None}
-        built = components.tool(
-            function,
-            name=name,
+        options = self._tool_options(
             title=title,
             description=description,
-            annotations=types.ToolAnnotations(**given) if given else None,
+            read_only=read_only,
+            destructive=destructive,
+            idempotent=idempotent,
+            open_world=open_world,
             icons=icons,
             meta=meta,
             structured_output=structured_output,
-            input_schema=input_schema,
             timeout=timeout,
-            rule=self._rule(permission),
+            permission=permission,
         )
+        built = components.tool(function, name=name, input_schema=input_schema, **options)
         self.tools.add(built)
         return built
+
+    def _tool_options(self, **given: Unpack[ToolOptions]) -> dict[str, Any]:
+        """The options of `add_tool` as `components.tool` takes them."""
+        hints = {
+            "read_only_hint": given.pop("read_only", None),
+            "destructive_hint": given.pop("destructive", None),
+            "idempotent_hint": given.pop("idempotent", None),
+            "open_world_hint": given.pop("open_world", None),
+        }
+        said: dict[str, Any] = {k: value for k, value in hints.items() if value is not None}
+        annotations = types.ToolAnnotations(**said) if said else None
+        rule = self._rule(given.pop("permission", None))
+        return {**given, "annotations": annotations, "rule": rule}
 
     def remove_tool(self, name: str) -> None:
         """Take a tool away; raises KeyError where there is none of that name."""
@@ -211,32 +223,47 @@ class Registration:
 
     @overload
     def completion(
-        self, target: str | None = None, argument: str | None = None, /
+        self,
+        target: str | None = None,
+        argument: str | None = None,
+        /,
+        *,
+        permission: Permission | None = None,
     ) -> Callable[[F], F]: ...
 
-    def completion(self, target: Any = None, argument: str | None = None, /) -> Any:
+    def completion(
+        self,
+        target: Any = None,
+        argument: str | None = None,
+        /,
+        *,
+        permission: Permission | None = None,
+    ) -> Any:
         """Register the decorated function to suggest values.
 
         `@completion("review", "book")` completes the argument `book` of the prompt or resource
         template `review`: the function takes the text typed so far and, by name, any of the other
         arguments. `@completion` alone completes whatever nobody else does: the function takes
         `(ref, argument, context)`. Either returns strings, of which the first hundred are sent.
+        Whom `permission` does not let pass gets none.
         """
+        rule = self._rule(permission)
         if callable(target):
-            self._complete_anything(target)
+            self._complete_anything(target, rule)
             return target
-        if target is None:
-            return self.completion
-        if argument is None:
+        if target is not None and argument is None:
             raise RegistrationError(
                 f"Which argument of {target!r} is completed? Write "
                 f'@completion({target!r}, "argument").'
             )
 
         def register(function: F) -> F:
+            if target is None or argument is None:
+                self._complete_anything(function, rule)
+                return function
             if (target, argument) in self.completions:
                 raise RegistrationError(f"{argument!r} of {target!r} is completed already.")
-            self.completions[target, argument] = argument_completion(function, target)
+            self.completions[target, argument] = argument_completion(function, target, rule)
             return function
 
         return register
@@ -247,17 +274,22 @@ class Registration:
         else:
             self.resources.add(built)
 
-    def _complete_anything(self, function: Callable[..., Any]) -> None:
+    def _complete_anything(self, function: Callable[..., Any], rule: AccessRule | None) -> None:
         if self.any_completion is not None:
             raise RegistrationError(
                 "There is a completion for the whole server already; name the argument this one "
                 'completes: @completion("prompt name or URI template", "argument").'
             )
-        self.any_completion = server_completion(function)
+        self.any_completion = server_completion(function, rule)
 
     def _rule(self, permission: Permission | None) -> AccessRule | None:
         if permission is None or callable(permission):
             return permission
+        if not isinstance(permission, str):
+            raise RegistrationError(
+                f"permission is a function taking the principal, or the name of a permission, not "
+                f"{permission!r}."
+            )
         if self.resolve_rule is None:
             raise RegistrationError(
                 f"{permission!r} names a permission, and this server knows none: give a function "

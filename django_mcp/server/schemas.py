@@ -13,7 +13,7 @@ same is put right by ``mending``, only after the first check has failed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Protocol, cast
 
 from pydantic import Field, TypeAdapter, ValidationError, with_config
 from pydantic.fields import FieldInfo
@@ -28,7 +28,16 @@ from .outputs import Output
 from .signatures import MISSING, Parameter, Signature
 from .unions import ambiguity
 
-__all__ = ["Arguments", "Output", "RawArguments"]
+__all__ = ["Arguments", "Input", "Output", "RawArguments", "check_json"]
+
+
+class Input(Protocol):
+    """What a tool takes from its caller."""
+
+    input_schema: dict[str, Any]
+
+    def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments for the function; raises InvalidArguments."""
 
 
 class Arguments:
@@ -106,11 +115,15 @@ class RawArguments:
 
     def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return ``{"arguments": …}``, or raise InvalidArguments as ``Arguments`` does."""
-        # As `Arguments` does: the function could not even return what cannot be written.
-        _refuse_non_finite(self._name, arguments, _written(self._name, arguments))
+        check_json(self._name, arguments)
         if lines := self._checker.problems(arguments):
             raise InvalidArguments(self._name, lines)
         return {"arguments": arguments}
+
+
+def check_json(name: str, arguments: dict[str, Any]) -> None:
+    """Raise InvalidArguments for what could not be written again: half a letter, no number."""
+    _refuse_non_finite(name, arguments, _written(name, arguments))
 
 
 def _written(name: str, arguments: dict[str, Any]) -> bytes:

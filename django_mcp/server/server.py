@@ -17,12 +17,12 @@ from ..protocol import codec, types
 from ..protocol.envelope import SERVER_INFO
 from ..protocol.methods import METHODS
 from ..protocol.revisions import REVISIONS, Revision
-from .access import AccessRule
+from .access import AccessRule, Principal
 from .back_channel import elicitation_mark
 from .broker import Broker, Change, Elicited, InMemoryBroker
 from .calls import CallObserver
-from .completions import ArgumentCompletion
-from .components import Callee, Prompt, Resource, ResourceTemplate, Tool
+from .completions import ArgumentCompletion, ServerCompletion
+from .components import Prompt, Resource, ResourceTemplate, Tool
 from .dispatch import Handler, Middleware, Reply, answer
 from .errors import RegistrationError
 from .events import EventLog, InMemoryEvents
@@ -153,7 +153,7 @@ class MCPServer(Registration):
         self.prompts: Collection[Prompt] = Collection("prompts", self.notify_prompts_changed)
         self.waiting = Waiting()
         self.completions: dict[tuple[str, str], ArgumentCompletion] = {}
-        self.any_completion: Callee | None = None
+        self.any_completion: ServerCompletion | None = None
         self.frames = Frames(self.stamp)
         self._cache = dict(cache or {})
         self.resolve_rule = resolve_rule
@@ -258,6 +258,13 @@ class MCPServer(Registration):
         """A client says that its roots changed."""
 
     # What handlers ask of the server
+
+    async def renewed(self, principal: Principal) -> Principal:
+        """`principal` as it is now: what a subclass remembers of its rights may be out of date.
+
+        Asked where a request goes on for so long that they may have changed.
+        """
+        return principal
 
     @property
     def completes(self) -> bool:

@@ -8,7 +8,7 @@ after that it is as unknown as what never existed. Which changes concern a clien
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .broker import Change
 from .exchange import Exchange
@@ -45,7 +45,10 @@ class Sight:
         may not read any more, whatever it names, it is not told.
         """
         uris = dict.fromkeys(change.uri for change in changes if change.uri is not None)
-        known = await seen(self._exchange, uris) if uris else {}
+        known: Mapping[str, bool] = {}
+        if uris:
+            await self._exchange.renew()
+            known = await seen(self._exchange, uris)
         told = [
             change
             for change in changes

@@ -215,6 +215,9 @@ class Workers(Protocol):
     ) -> T:
         """Return what the coroutine function returns, run on this loop."""
 
+    def wait(self, function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> T:
+        """Return what the coroutine function returns, run on `loop`, to a function in a thread."""
+
     def close(self) -> None:
         """Let go of the threads; running functions end by themselves."""
 
@@ -233,5 +236,17 @@ class ThreadWorkers:
     ) -> T:
         return await function(*args, **kwargs)
 
+    def wait(self, function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> T:
+        return wait_for(function, loop)
+
     def close(self) -> None:
         self._pools.close()
+
+
+def wait_for(function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> T:
+    """Return what the coroutine function returns, run on `loop`; this thread waits meanwhile."""
+
+    async def run() -> T:
+        return await function()
+
+    return asyncio.run_coroutine_threadsafe(run(), loop).result()

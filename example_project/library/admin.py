@@ -78,6 +78,14 @@ class LoanAdmin(admin.ModelAdmin):
     search_fields = ("book__title", "reader__name")
     autocomplete_fields = ("book", "reader")
     date_hierarchy = "lent"
+    actions = ("give_back",)
+
+    @admin.action(description="Note that the books came back", permissions=["change"])
+    def give_back(self, request: HttpRequest, queryset: QuerySet[Loan]) -> None:
+        loans = list(queryset.open())
+        for loan in loans:
+            loan.give_back()
+        self.message_user(request, f"{len(loans)} books are back.")
 
     @admin.display(boolean=True, description="overdue")
     def is_late(self, loan: Loan) -> bool:

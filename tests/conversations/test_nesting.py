@@ -7,9 +7,10 @@ import threading
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 
 from django_mcp import Context, MCPServer
+from django_mcp.authentication import anonymous
 from django_mcp.backends.threads import DjangoWorkers
 from tests.conversations.talk import consumer_of, failed
 
@@ -57,6 +58,28 @@ async def test_as_many_calls_as_there_are_threads_may_read_resources(
     narrow.workers.close()
 
     assert [text_of(result) for result in results] == ["read", "read"]
+
+
+@pytest.mark.parametrize("kind", ["consumer", "view", "wsgi"])
+def test_where_sync_code_waits_for_the_loop_a_function_may_wait_as_well(
+    guarded: Any, server: MCPServer, kind: str
+) -> None:
+    threads: list[threading.Thread] = []
+
+    @server.resource("x://plain")
+    def plain_text() -> str:
+        threads.append(threading.current_thread())
+        return "read"
+
+    @server.tool
+    def plain(ctx: Context) -> str:
+        return str(ctx.wait(ctx.read_resource("x://plain"))[0].text)
+
+    door = guarded(anonymous, kind)
+    result = async_to_sync(door.tool)("plain")
+
+    assert text_of(result) == "read"
+    assert threads == [threading.current_thread()]
 
 
 async def test_functions_that_wait_for_one_another_without_end_are_stopped(

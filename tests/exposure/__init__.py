@@ -1,0 +1,1 @@
+"""What a project has, exposed: the tests of its rooms."""

@@ -6,13 +6,22 @@ tool runs again from the top with the answer. So ask first, and change things af
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 from asgiref.sync import sync_to_async
+from django import forms
 from django.core.exceptions import ValidationError
 from pydantic import BaseModel, Field
 
-from django_mcp import ClientCannotAnswer, Context, ToolError, questions, tool
+from django_mcp import (
+    ClientCannotAnswer,
+    Context,
+    ToolError,
+    default_server,
+    questions,
+    tool,
+)
 
 from ..models import Book, Loan, Reader
 from .tools import get_book
@@ -51,26 +60,46 @@ async def return_book(ctx: Context, book_id: int) -> str:
     return f"{loan.book} is back."
 
 
-# A small form: each field of the model becomes a field of the form.
-class NewReader(BaseModel):
-    name: Annotated[str, Field(min_length=3, max_length=100)]
-    email: Annotated[str, Field(json_schema_extra={"format": "email"})]
-    kind: Reader.Kind = Reader.Kind.ADULT
+# A small form, as a question: a Django form, or any flat dataclass or pydantic model. What the user
+# fills in is validated by the form, and by the model behind it.
+class ReaderForm(forms.ModelForm):
+    class Meta:
+        model = Reader
+        fields = ("name", "email", "kind")
 
 
 @tool(destructive=False)
 def register_reader(ctx: Context) -> str:
     """Make a library card for the user, who is asked for a name and an e-mail address."""
-    answer = ctx.wait(ctx.ask("Who is the card for?", NewReader))
+    answer = ctx.wait(ctx.ask("Who is the card for?", ReaderForm))
     if not answer.accepted:
         return "No card was made."
-    reader = Reader(**answer.data.model_dump())
-    try:
-        reader.full_clean()
-    except ValidationError as error:
-        raise ToolError(" ".join(error.messages)) from None
-    reader.save()
+    reader = Reader.objects.create(**answer.data)
     return f"Welcome, {reader.name}. The number on your card is {reader.pk}."
+
+
+# A form as the input of a tool: its fields are the arguments, and it validates them. `instance`
+# finds the loan by an argument of its own.
+class ExtensionForm(forms.ModelForm):
+    class Meta:
+        model = Loan
+        fields = ("due",)
+
+    def clean_due(self) -> date:
+        if self.cleaned_data["due"] <= self.initial["due"]:
+            raise ValidationError("A loan is extended to a later day.")
+        return self.cleaned_data["due"]
+
+
+def open_loan(book_id: int) -> Loan:
+    return Loan.objects.open().get(book=book_id)
+
+
+@tool.form(ExtensionForm, instance=open_loan, destructive=False)
+def extend_loan(form: ExtensionForm) -> str:
+    """Let the reader of a book keep it until another day."""
+    loan = form.save()
+    return f"{loan.book} is due on {loan.due:%d %B %Y}."
 
 
 # Sampling: the client's own model does the writing, and the client pays for it.
@@ -109,3 +138,7 @@ async def plan_reading_evening(ctx: Context, book_id: int) -> str:
     if not evening.accepted:
         return "No evening, then."
     return f"{evening.data.day}, {evening.data.guests} guests: {answers['invitation'].text}"
+
+
+# An action of the admin, for the staff who find it there; and a prompt to pick the loans with.
+default_server().add_admin_action(Loan, "give_back", title="Books came back", prompt=True)

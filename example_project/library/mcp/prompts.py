@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django_mcp import completion, prompt
+from typing import Any
+
+from django_mcp import NotFound, completion, prompt
 from django_mcp.types import PromptMessage, TextContent
 
 from ..models import Author, Book, Subject
@@ -33,6 +35,16 @@ def discuss(author: str, title: str) -> list[PromptMessage]:
         ),
         PromptMessage(role="assistant", content=TextContent(text="What did you think of its end?")),
     ]
+
+
+# A template, whose context the function returns. In Markdown nothing is escaped, unlike in HTML.
+@prompt.template("library/mcp/review.md", title="Review a book")
+def review(title: str) -> dict[str, Any]:
+    """Ask for a review of a book in the catalogue."""
+    book = Book.objects.select_related("author").filter(title__icontains=title).first()
+    if book is None:
+        raise NotFound(f"There is no book called {title}.")
+    return {"book": book, "subjects": book.subjects.all()}
 
 
 # Completions: what fits the text typed so far. The first hundred are sent.

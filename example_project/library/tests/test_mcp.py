@@ -161,6 +161,21 @@ class MCPTests(TestCase):
         reader = Reader.objects.get(email="o.preface@example.org")
         self.assertEqual((reader.name, reader.kind), ("Ottoline Preface", "junior"))
 
+    def test_a_loan_is_extended_to_another_day(self) -> None:
+        loan = Loan.objects.lend(self.book, self.reader)
+        result = self.call("extend_loan", book_id=self.book.pk, due="2999-12-31")
+        self.assertIn("is due on 31 December 2999", self.text(result))
+
+        result = self.call("extend_loan", book_id=self.book.pk, due="1999-12-31")
+        self.assertTrue(result["isError"])
+        self.assertIn("due: A loan is extended to a later day.", self.text(result))
+        loan.refresh_from_db()
+        self.assertEqual(loan.due.year, 2999)
+
+    def test_a_book_that_is_not_lent_has_no_loan_to_extend(self) -> None:
+        result = self.call("extend_loan", book_id=self.book.pk, due="2999-12-31")
+        self.assertEqual(self.text(result), "Not found.")
+
     def test_the_model_introduces_a_book(self) -> None:
         asked = self.call("introduce_book", book_id=self.book.pk)
         result = self.answer(
@@ -189,6 +204,19 @@ class MCPTests(TestCase):
                 tools = self.request("tools/list", user=user)["tools"]
                 self.assertEqual("find_readers" in {tool["name"] for tool in tools}, found)
 
+    def test_staff_uses_an_action_of_the_admin_and_nobody_else_sees_it(self) -> None:
+        staff = User.objects.create_user("staff", is_staff=True)
+        rights = Permission.objects.filter(codename__in=["view_loan", "change_loan"])
+        staff.user_permissions.set(rights)
+        loan = Loan.objects.lend(self.book, self.reader)
+        arguments = {"name": "give_back_loan", "arguments": {"keys": [loan.pk]}}
+
+        self.assertIn("Unknown tool", self.request("tools/call", arguments)["message"])
+        result = self.request("tools/call", arguments, user="staff")
+        self.assertEqual(self.text(result), "1 books are back.")
+        loan.refresh_from_db()
+        self.assertIsNotNone(loan.returned)
+
     # ---------------------------------------------------------------- contents, resources, prompts
 
     def test_a_cover_is_a_picture(self) -> None:
@@ -216,9 +244,14 @@ class MCPTests(TestCase):
     def test_every_prompt_can_be_filled_in(self) -> None:
         for prompt in self.request("prompts/list")["prompts"]:
             with self.subTest(prompt=prompt["name"]):
-                arguments = {argument["name"]: "whales" for argument in prompt["arguments"]}
+                arguments = {argument["name"]: "Moby-Dick" for argument in prompt["arguments"]}
                 got = self.request("prompts/get", {"name": prompt["name"], "arguments": arguments})
-                self.assertIn("whales", got["messages"][0]["content"]["text"])
+                self.assertIn("Moby-Dick", got["messages"][0]["content"]["text"])
+
+    def test_a_prompt_is_written_by_a_template(self) -> None:
+        arguments = {"title": "moby"}
+        got = self.request("prompts/get", {"name": "review", "arguments": arguments})
+        self.assertIn("# Moby-Dick", got["messages"][0]["content"]["text"])
 
     def test_a_title_is_completed_among_the_books_of_the_author(self) -> None:
         result = self.request(

@@ -1,0 +1,1 @@
+"""Django things as components, through the public door."""

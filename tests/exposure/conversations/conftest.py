@@ -1,0 +1,11 @@
+"""A server to talk to, and the doors to it: those of the conversations."""
+
+from __future__ import annotations
+
+from tests.conversations.conftest import (  # noqa: F401 - fixtures
+    _requests_close_no_connections,
+    door,
+    guarded,
+    server,
+    streaming,
+)
