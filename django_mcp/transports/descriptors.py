@@ -32,6 +32,14 @@ class DescriptorStreams:
     """
 
     def __init__(self, incoming: int, outgoing: int) -> None:
+        # Both may be of one socket, so this has to be known before anything changes.
+        self._blocking = {
+            descriptor: os.get_blocking(descriptor)
+            for descriptor in (incoming, outgoing)
+            if _polls(descriptor)
+        }
+        for descriptor in self._blocking:
+            os.set_blocking(descriptor, False)
         self._in: _Input = (_PolledInput if _polls(incoming) else _ThreadedInput)(incoming)
         self._out: _Output = (_PolledOutput if _polls(outgoing) else _PlainOutput)(outgoing)
 
@@ -41,6 +49,8 @@ class DescriptorStreams:
     def __exit__(self, *exc_info: object) -> None:
         self._in.close()
         self._out.close()
+        for descriptor, blocks in self._blocking.items():
+            os.set_blocking(descriptor, blocks)
 
     async def read(self) -> bytes:
         """The next bytes there are; b"" at the end, and once reading was stopped."""
@@ -113,13 +123,11 @@ class _Input(ABC):
 
 
 class _PolledInput(_Input):
-    """Read by the loop, as soon as there is anything."""
+    """Read by the loop, as soon as there is anything; does not block."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
         self._is_watched = False
-        self._blocks = os.get_blocking(descriptor)
-        os.set_blocking(descriptor, False)
 
     def _seek(self) -> None:
         # Begun once: to begin and to end it for every message would cost more than reading one.
@@ -146,7 +154,6 @@ class _PolledInput(_Input):
     def close(self) -> None:
         super().close()
         self._unwatch()
-        os.set_blocking(self._descriptor, self._blocks)
 
 
 class _ThreadedInput(_Input):
@@ -211,7 +218,8 @@ class _PlainOutput(_Output):
 
 
 class _PolledOutput(_Output):
-    """Written as soon as there is room. What comes together is written together."""
+    """Written as soon as there is room, without blocking. What comes together is written
+    together."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
@@ -222,8 +230,6 @@ class _PolledOutput(_Output):
         self._has_written = False
         self._room: asyncio.Future[None] | None = None
         self._error: OSError | None = None
-        self._blocks = os.get_blocking(descriptor)
-        os.set_blocking(descriptor, False)
 
     async def write(self, data: bytes) -> None:
         self._pieces.append(data)
@@ -281,4 +287,3 @@ class _PolledOutput(_Output):
     def close(self) -> None:
         self._watch(False)
         self._pieces.clear()
-        os.set_blocking(self._descriptor, self._blocks)
