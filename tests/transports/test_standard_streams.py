@@ -66,11 +66,11 @@ def test_they_are_given_back() -> None:
     out, error = run(
         "with taken() as streams:\n"
         "    print('during')\n"
-        "print('after', sys.stdin.read())\n"
+        "print('after', sys.stdin.read(), flush=True)\n"
         "with taken() as first, taken() as second:\n"
         "    assert first is second\n"
         "    print('again')\n"
-        "print('at last')\n"
+        "print('at last', flush=True)\n"
         "take()\n"
         "with taken():\n"
         "    pass\n"
