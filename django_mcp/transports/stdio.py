@@ -83,7 +83,7 @@ class Stdio:
     grace: float = GRACE
 
     async def __call__(self, streams: Streams) -> None:
-        """Serve `streams` until nothing more is read, or nobody reads. Raises what reading does."""
+        """Serve `streams` until there is no more input, or nobody reads any more."""
         incoming = lines(streams.read, self.max_body)
         with suppress(OSError):
             opening = await self._opening(incoming, streams)

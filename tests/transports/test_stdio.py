@@ -12,6 +12,7 @@ import pytest
 
 from django_mcp import Context, MCPServer, Principal
 from django_mcp.protocol.errors import ProtocolError
+from django_mcp.server.broker import InMemoryBroker
 from django_mcp.server.exchange import Caller
 from django_mcp.transports import wire
 from django_mcp.transports.http.types import Refused
@@ -177,17 +178,14 @@ async def test_a_probe_that_fails_leaves_the_choice(
         assert (await line.initialize("2025-06-18"))["protocolVersion"] == "2025-06-18"
 
 
-async def test_a_session_is_in_no_store(server: MCPServer) -> None:
-    server.sessions = Untouchable()  # type: ignore[assignment]
-    async with client(server) as line:
+async def test_a_session_is_in_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stores() -> None:
+        raise AssertionError("stdio keeps its session itself")
+
+    monkeypatch.setattr("django_mcp.default.stores", stores)
+    async with client(MCPServer("test", broker=InMemoryBroker())) as line:
         await line.initialize()
-        assert await line.result("ping") == {}
-
-
-class Untouchable:
-    """A store that is not to be asked."""
-
-    keeps = False
+        assert await line.result("tools/list") == {"tools": []}
 
 
 # ------------------------------------------------------------------------ requests that share one
