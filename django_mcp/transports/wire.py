@@ -60,6 +60,9 @@ class Box:
         self._emptied = asyncio.Event()
         self._settled = asyncio.Event()
 
+    def __len__(self) -> int:
+        return len(self._bodies)
+
     async def put(self, body: bytes) -> None:
         """Add a message, as soon as there is room for it."""
         self._waiting += 1
@@ -112,8 +115,8 @@ class Wire:
     for ever. `renew` says who the caller is now, with the rights there are now, and raises
     ProtocolError or Refused where it may be connected no longer; None where that never changes.
 
-    Where input ends, the requests that came by then have `grace` seconds to be answered; with 0 the
-    connection ends at once. What is cancelled then has `last_words` seconds.
+    Where input ends, what came by then is still looked at, and requests have `grace` seconds to be
+    answered; with 0 the connection ends at once. What is cancelled then has `last_words` seconds.
     """
 
     def __init__(
@@ -238,9 +241,18 @@ class Wire:
             else:
                 await self._incoming.put(found)
         if self._grace:
+            await self._finish_in_time()
+
+    async def _finish_in_time(self) -> None:
+        """Finish, or return after the grace; it begins anew while messages are still taken."""
+        while True:
+            waiting = len(self._incoming)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._grace):
                     await self._finish()
+                return
+            if len(self._incoming) == waiting:
+                return
 
     async def _finish(self) -> None:
         """Return once everything that came is answered, and the answers are written."""
