@@ -188,9 +188,9 @@ async def test_a_cancelled_call_ends_and_nothing_is_said_of_it(era: str, tmp_pat
         assert (await line.hear())["params"]["data"] == "begun"
         await line.say(cancelling(1))
         await line.say(cancelling("made up"))
-        # The id is free again, and nothing came of its first use.
-        await line.say(calling("add", {"a": 1, "b": 1}, id=1))
-        assert text_of(await line.hear()) == "2"
+        await line.say(calling("add", {"a": 1, "b": 1}, id=2))
+        answer = await line.hear()
+        assert (answer["id"], text_of(answer)) == (2, "2")
         await ended(line)
         assert "cancelled" in line.log
 
