@@ -13,6 +13,7 @@ from django.http.request import split_domain_port, validate_host
 from . import conf
 from .authentication import authenticator
 from .backends.threads import DjangoWorkers
+from .protocol.types.base import build
 from .server.server import MCPServer
 from .transports.http.endpoint import Endpoint
 from .transports.http.entrance import Entrance
@@ -58,6 +59,8 @@ def build_entrance(
 
 def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -> dict[str, Any]:
     """What every endpoint is made of."""
+    # Before there are requests, which would wait for it, and in several threads.
+    build()
     options = conf.get()
     # Threads of its own: tools that hold all of theirs must not keep everybody out.
     workers = DjangoWorkers(options.max_threads)

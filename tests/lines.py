@@ -1,7 +1,8 @@
-"""Clients of the transports on which one connection carries a whole session: HTTP+SSE, WebSocket.
+"""Clients of the transports on which one connection carries a whole session: HTTP+SSE, WebSocket,
+stdio.
 
-A test that is about the session opens `line_to` a server, and runs once over each of KINDS. Both
-are ASGI applications, called in this process.
+A test that is about the session opens `line_to` a server, and runs once over each of KINDS. The
+first two are ASGI applications, called in this process; the third has streams in memory.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from inspect import isawaitable
 from itertools import count
 from typing import Any, ClassVar
 
@@ -17,6 +20,9 @@ from django_mcp import MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.protocol import sse
 from django_mcp.routing import MCPRouter, mount
+from django_mcp.server.exchange import Caller
+from django_mcp.transports.http.types import Headers, HttpRequest, Refused
+from django_mcp.transports.stdio import Stdio
 from tests.doors import AsgiDoor, Reply, Request
 
 #: Seconds after which what never happens fails a test.
@@ -67,8 +73,8 @@ class Line:
     def __init__(self, application: Callable[..., Any], headers: Mapping[str, str]) -> None:
         self.application = application
         self.headers = {"host": "testserver", **headers}
-        self.written: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.written: asyncio.Queue[Any] = asyncio.Queue()
+        self.to_app: asyncio.Queue[Any] = asyncio.Queue()
         #: While this is not set, the client takes nothing of what is written.
         self.reads = asyncio.Event()
         self.reads.set()
@@ -143,13 +149,13 @@ class Line:
     def start(self, scope: dict[str, Any]) -> None:
         self.task = asyncio.ensure_future(self.application(scope, self.to_app.get, self._write))
 
-    async def _write(self, message: dict[str, Any]) -> None:
+    async def _write(self, message: Any) -> None:
         if not self.reads.is_set():
             self.blocked.set()
             await self.reads.wait()
         self.written.put_nowait(message)
 
-    async def next(self) -> dict[str, Any]:
+    async def next(self) -> Any:
         """The next thing the application writes; EOFError once it has returned."""
         assert self.task is not None
         getter = asyncio.ensure_future(self.written.get())
@@ -175,7 +181,7 @@ class Line:
         self.to_app.put_nowait(self.departure)
         await self.ended()
 
-    departure: ClassVar[dict[str, Any]]
+    departure: ClassVar[Any]
 
 
 class SocketLine(Line):
@@ -274,7 +280,54 @@ class StreamLine(Line):
         )
 
 
-KINDS: Mapping[str, type[Line]] = {"sse": StreamLine, "websocket": SocketLine}
+class PipeLine(Line):
+    """Two streams in memory, a message on each line; also what the server sees of them.
+
+    `application` serves streams. `departure` is the end of what the client writes.
+    """
+
+    departure: ClassVar[Any] = b""
+
+    def __init__(self, application: Callable[..., Any], headers: Mapping[str, str]) -> None:
+        super().__init__(application, headers)
+        self._text = b""
+
+    async def connect(self) -> PipeLine:
+        self.task = asyncio.ensure_future(self.application(self))
+        return self
+
+    async def send(self, body: bytes) -> None:
+        self.to_app.put_nowait(body + b"\n")
+
+    async def hear(self) -> Any:
+        return json.loads(await self.line())
+
+    async def line(self) -> bytes:
+        """The next line of the server; EOFError when there will be none."""
+        while b"\n" not in self._text:
+            self._text += await self.next()
+        line, _, self._text = self._text.partition(b"\n")
+        return line
+
+    # The streams
+
+    async def read(self) -> bytes:
+        return await self.to_app.get()
+
+    async def write(self, data: bytes) -> None:
+        await self._write(data)
+
+    async def flush(self) -> None:
+        return None
+
+
+KINDS: Mapping[str, type[Line]] = {
+    "sse": StreamLine,
+    "websocket": SocketLine,
+    "stdio": PipeLine,
+}
+#: Those on which a client comes with a request of HTTP.
+OVER_HTTP = ("sse", "websocket")
 
 
 @asynccontextmanager
@@ -300,10 +353,27 @@ async def line_to(
             await line.leave()
 
 
-def application_of(kind: str, server: MCPServer, authenticate: Any = anonymous) -> MCPRouter:
+def application_of(kind: str, server: MCPServer, authenticate: Any = anonymous) -> Any:
     """An application with `server` at /line, and nothing else."""
+    if kind == "stdio":
+        return partial(_serve_streams, server, authenticate)
     mounted = mount("line", server, transport=kind, authenticate=authenticate)
     return MCPRouter([mounted], nobody)
+
+
+async def _serve_streams(server: MCPServer, authenticate: Any, line: PipeLine) -> None:
+    """Serve what a client says on two streams, and ask who it is as of a request."""
+    raw = [(name.encode(), value.encode()) for name, value in line.headers.items()]
+    request = HttpRequest("GET", "http", "/", Headers(raw))
+
+    async def caller() -> Caller:
+        principal = authenticate(request)
+        principal = await principal if isawaitable(principal) else principal
+        if principal is None:
+            raise Refused
+        return Caller(principal, request.headers)
+
+    await Stdio(server=server, caller=await caller(), renew=caller, grace=0)(line)
 
 
 async def nobody(scope: Any, receive: Any, send: Any) -> None:

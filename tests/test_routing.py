@@ -12,7 +12,7 @@ from django.urls import path
 from django_mcp import MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.routing import MCPRouter, mcp_consumer, mount
-from tests.lines import KINDS, SocketLine, StreamLine, nobody
+from tests.lines import KINDS, OVER_HTTP, SocketLine, StreamLine, nobody
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def test_http_and_websocket_may_share_a_route(server: MCPServer) -> None:
         await line.leave()
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", OVER_HTTP)
 async def test_a_router_of_the_projects_own_leads_to_each_transport(
     server: MCPServer, kind: Any
 ) -> None:

@@ -96,9 +96,9 @@ class Line(Protocol):
 class Hub:
     """The calls, questions, streams and connections of one server in one event loop."""
 
-    def __init__(self, broker: Broker, store: SessionStore | None = None) -> None:
+    def __init__(self, broker: Broker, store: Callable[[], SessionStore] = NoSessions) -> None:
         self.broker = broker
-        self._store: SessionStore = store or NoSessions()
+        self._store = store
         self._loop = weakref.ref(asyncio.get_running_loop())
         self._calls: dict[tuple[str, RequestId], asyncio.Task[Any]] = {}
         self._of_session = Tally()
@@ -366,7 +366,7 @@ class Hub:
         """Note a connection meanwhile, and watch whether its session goes on."""
         try:
             with self._registered(table, key, value):
-                if self._watch is None and self._store.keeps:
+                if self._watch is None and self.served and self._store().keeps:
                     self._watch = asyncio.get_running_loop().create_task(self._watch_sessions())
                 yield
         finally:
@@ -381,7 +381,7 @@ class Hub:
             await asyncio.sleep(WATCH_EVERY)
             served = self.served
             try:
-                alive = await self._store.alive(served)
+                alive = await self._store().alive(served)
             except Exception:
                 logger.exception("It cannot be told which sessions have ended")
                 continue

@@ -195,7 +195,7 @@ class MCPServer(Registration):
             # Most processes have one loop; under WSGI each request has its own.
             hub = self._hub = self._hubs.get(loop)
         if hub is None:
-            hub = self._hub = self._hubs[loop] = Hub(self.broker, self.sessions)
+            hub = self._hub = self._hubs[loop] = Hub(self.broker, lambda: self.sessions)
         return hub
 
     async def startup(self) -> None:

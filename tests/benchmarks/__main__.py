@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
+from . import pipes
 from .load import Load, Sample, measure, missing_tools, wait_until_quiet
 from .peers import CLONE, PEERS, DidNotStart, Peer, Running, WrongAnswer
 from .scenarios import SCENARIOS, Scenario
@@ -30,6 +31,9 @@ DISTURBED = 0.05
 GROUPS = {"floor": ("floor-uvicorn", "floor-daphne")}
 DEFAULT_SERVERS = "ours-uvicorn,ours-daphne,sdk,sdk-sessions,floor"
 
+#: The scenario that does not travel over HTTP.
+STDIO = "stdio"
+
 Row = TypeVar("Row")
 Samples = dict[str, list[Sample | None]]
 
@@ -38,13 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print a table for each scenario."""
     options = _options(arguments)
     missing = missing_tools()
-    if missing is not None:
+    if missing is not None and options.scenarios != [STDIO]:
         sys.exit(missing)
     deadline = time.monotonic() + options.limit * 60
     with tempfile.TemporaryDirectory(prefix="django-mcp-benchmark-") as name:
         database = Path(name) / "notes.sqlite3"
         make_database(database)
         for scenario in options.scenarios:
+            if scenario == STDIO:
+                pipes.run(options, database)
+                continue
             era = "stateful" if scenario.sessions else "stateless"
             peers = [
                 peer
@@ -60,8 +67,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--scenario",
         dest="scenarios",
-        type=_several(SCENARIOS, {}),
-        default=",".join(SCENARIOS),
+        type=_several({**SCENARIOS, STDIO: STDIO}, {}),
+        default=",".join([*SCENARIOS, STDIO]),
         help="of %(default)s",
     )
     parser.add_argument(

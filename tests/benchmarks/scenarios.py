@@ -1,8 +1,7 @@
 """What is asked of the servers: a row for each scenario, its requests, and what a right answer is.
 
 Every request is one of revision 2026-07-28, with all of its headers, or belongs to a session of
-2025-11-25. How requests are sent in numbers is `load`; a scenario that does not travel over HTTP
-(stdio) would be a row whose requests another driver sends.
+2025-11-25. How requests are sent in numbers is `load`. What does not travel over HTTP is `pipes`.
 """
 
 from __future__ import annotations

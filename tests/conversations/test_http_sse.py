@@ -12,7 +12,7 @@ from django_mcp import Context, MCPServer
 from django_mcp.routing import MCPRouter, mount
 from django_mcp.server.broker import InMemoryBroker
 from django_mcp.server.sessions import InMemorySessions, Limits, NoSessions
-from django_mcp.transports import duplex
+from django_mcp.transports import duplex, wire
 from tests.conversations.talk import accepted, by_name, consumer_of
 from tests.doors import Reply, Request
 from tests.lines import (
@@ -254,7 +254,7 @@ async def test_a_server_that_keeps_no_more_sessions_says_so() -> None:
 async def test_a_client_that_floods_is_disconnected(
     server: MCPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duplex, "MAX_INCOMING", 1000)
+    monkeypatch.setattr(wire, "MAX_INCOMING", 1000)
     gate = asyncio.Event()
 
     async def slow(ctx: Context, call_next: Any) -> Any:

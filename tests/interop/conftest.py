@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
 
+from .sdk_1x.environment import CannotBeMade, interpreter
 from .servers import Servers, Site
 
 MODERN = "2026-07-28"
@@ -25,6 +28,18 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     running = Servers(tmp_path_factory.mktemp("servers"))
     yield running
     running.end()
+
+
+@pytest.fixture(scope="session")
+def sdk_1x() -> Path:
+    """The interpreter that has SDK 1.x; the test is skipped where there can be none."""
+    try:
+        return interpreter()
+    except CannotBeMade as error:
+        reason = f"There is no environment with SDK 1.x: {error}"
+        if os.environ.get("MCP_REQUIRE_SERVICES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 @pytest.fixture(params=KINDS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 from copy import deepcopy
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 
 from .conftest import LEGACY, structured
-from .sdk_1x.environment import CannotBeMade, interpreter
 from .servers import Servers
 from .site.mcp import PNG
 
@@ -25,28 +23,17 @@ DRIVER = Path(__file__).with_name("sdk_1x") / "driver.py"
 PATIENCE = 120.0
 
 
-@pytest.fixture(scope="session")
-def sdk_1x() -> Path:
-    """The interpreter that has SDK 1.x; the test is skipped where there can be none."""
-    try:
-        return interpreter()
-    except CannotBeMade as error:
-        reason = f"There is no environment with SDK 1.x: {error}"
-        if os.environ.get("MCP_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-
-
 @pytest.fixture(scope="module", params=["daphne", "uvicorn"])
 def seen(request: pytest.FixtureRequest, servers: Servers, sdk_1x: Path) -> Any:
     """What every step of the driver saw of the project on this server."""
     return drive(sdk_1x, servers.get(request.param).url("").rstrip("/"))
 
 
-def drive(python: Path, base: str, transport: str = "mcp", *steps: str) -> Any:
+def drive(python: Path, base: str, transport: str = "mcp", *steps: str, env: Any = None) -> Any:
     """Run the driver against the endpoints below the URL `base`; without `steps`, all of them."""
     ran = subprocess.run(
         [str(python), str(DRIVER), base, transport, *steps],
+        env=env,
         capture_output=True,
         text=True,
         timeout=PATIENCE,

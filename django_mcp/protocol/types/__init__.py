@@ -5,8 +5,6 @@ Names are those of schema.ts; a shape that it writes inline has a name of its ow
 params and result belong to a method is in methods.py.
 """
 
-from __future__ import annotations
-
 from .base import (
     BaseMetadata,
     CacheableResult,

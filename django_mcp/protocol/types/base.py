@@ -8,8 +8,6 @@ The marks are only data; codec.py is what acts on them. Shapes that belong to a 
 module of that feature; here are only those that every feature uses.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
@@ -102,7 +100,17 @@ class WireModel(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
+        # Most processes that serve one client use few of them, and building all takes a while.
+        defer_build=True,
     )
+
+
+def build() -> None:
+    """Build every wire type that is known, in place of each when it is first used."""
+    classes: list[type[WireModel]] = [WireModel]
+    for class_ in classes:
+        class_.model_rebuild()
+        classes += class_.__subclasses__()
 
 
 # ----------------------------------------------------------------------------- params and results

@@ -1,7 +1,5 @@
 """completion/complete: suggestions for an argument of a prompt or of a resource template."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field

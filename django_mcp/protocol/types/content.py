@@ -4,8 +4,6 @@ A block that a revision does not know is replaced by codec.py. Resources as they
 read are in resources.py; what a model's tool calls look like, in sampling.py.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag

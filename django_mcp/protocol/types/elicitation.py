@@ -4,8 +4,6 @@ A form's schema is a flat object of primitives. What 2025-06-18 lacks of it (tit
 several choices at once) is translated by codec.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeAlias
 

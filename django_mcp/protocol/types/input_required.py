@@ -5,8 +5,6 @@ A server answers with what it needs to know; the client sends the request again 
 and roots.py; what a requestState holds, and who may have written it, is in round_trips.py.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """initialize, server/discover, and the capabilities that both sides declare."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import ConfigDict

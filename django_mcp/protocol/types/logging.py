@@ -1,7 +1,5 @@
 """logging/setLevel and notifications/message: log lines for the client."""
 
-from __future__ import annotations
-
 from typing import Literal, TypeAlias, get_args
 
 from .base import JSONValue, NotificationParams, RequestParams

@@ -4,8 +4,6 @@ On the messages `meta` is a plain dict. The models here read, or write, the rese
 `decode(RequestMetaObject, params["_meta"], revision)`, `encode(ResultMetaObject(…), revision)`.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from pydantic import Field

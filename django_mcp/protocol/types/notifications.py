@@ -1,7 +1,5 @@
 """What is said about a request while it runs: its progress, and that it is cancelled."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from django_mcp.protocol.revisions import V2025_03_26

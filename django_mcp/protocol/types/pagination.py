@@ -3,8 +3,6 @@
 What a cursor means is the server's business; see server/pagination.py.
 """
 
-from __future__ import annotations
-
 from .base import Cursor, RequestParams, Result
 
 

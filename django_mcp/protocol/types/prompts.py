@@ -1,7 +1,5 @@
 """prompts/*: listing prompts and rendering one."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from django_mcp.protocol.revisions import V2025_06_18

@@ -3,8 +3,6 @@
 `Resource` itself and the contents are in content.py, since a block may hold them too.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from django_mcp.protocol.revisions import V2025_06_18

@@ -1,7 +1,5 @@
 """roots/list: asking the client which directories and files it is about."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from django_mcp.protocol.revisions import V2025_06_18, V2025_11_25

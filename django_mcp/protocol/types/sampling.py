@@ -1,7 +1,5 @@
 """sampling/createMessage: asking the client's language model."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag

@@ -1,7 +1,5 @@
 """subscriptions/listen, since 2026-07-28: one stream for the changes a client wants to hear of."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """tools/*: listing tools and calling one."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from django_mcp.protocol.revisions import V2025_03_26, V2025_06_18, V2025_11_25

@@ -26,6 +26,12 @@ class PageTests(TestCase):
         for client in ("Claude Desktop", "VS Code", "Cursor"):
             self.assertContains(response, client)
 
+    def test_a_command_says_how_to_connect(self) -> None:
+        out = StringIO()
+        call_command("how_to_connect", "http://localhost:8000", stdout=out)
+        for part in ("http://localhost:8000/mcp", "ws://localhost:8000/ws", "mcp_stdio"):
+            self.assertIn(part, out.getvalue())
+
     def test_the_catalogue_can_be_searched(self) -> None:
         response = self.client.get(reverse("library:books"), {"q": "melville whale"})
         self.assertContains(response, "Moby-Dick")

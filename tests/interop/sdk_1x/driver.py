@@ -1,13 +1,15 @@
 """Drives a server with the official SDK 1.x, in an environment where that is installed.
 
 `python driver.py BASE TRANSPORT [STEP…]` talks to the test project's endpoints below the URL BASE,
-step by step, and prints what every step saw as one JSON object. Imports nothing of this repository:
-what ought to be seen is known by `test_sdk_1x`.
+step by step, and prints what every step saw as one JSON object. Over "stdio" BASE is the
+interpreter that each connection starts a server with. Imports nothing of this repository: what
+ought to be seen is known by `test_sdk_1x` and `test_stdio`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,6 +23,7 @@ import httpx
 import mcp.types as types
 from mcp import ClientSession, McpError
 from mcp.client.sse import sse_client
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 from mcp.shared.message import ClientMessageMetadata
 from pydantic import AnyUrl
@@ -85,7 +88,8 @@ class Peer:
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """Where the endpoints are, and over which transport: "mcp" (streamable HTTP) or "sse"."""
+    """Where the endpoints are, and over which transport: "mcp" (streamable HTTP), "sse" or
+    "stdio"."""
 
     base: str
     transport: str
@@ -96,7 +100,14 @@ class Way:
     @asynccontextmanager
     async def open(self, url: str, peer: Peer) -> AsyncIterator[tuple[Any, ...]]:
         """The streams of the transport; what is read, what is written, and more."""
-        if self.transport == "sse":
+        if self.transport == "stdio":
+            peer.listens.set()
+            server = StdioServerParameters(
+                command=self.base, args=["-m", "django", "mcp_stdio"], env=dict(os.environ)
+            )
+            async with stdio_client(server) as streams:
+                yield streams
+        elif self.transport == "sse":
             peer.listens.set()  # its one stream carries everything
             async with sse_client(url, timeout=ANSWERED) as streams:
                 yield streams

@@ -1,8 +1,12 @@
 """Say how to connect to the library: ``manage.py how_to_connect http://127.0.0.1:8000``."""
 
+import json
+import shlex
+import sys
 from textwrap import indent
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from django_mcp import default_server
@@ -26,3 +30,11 @@ class Command(BaseCommand):
         self.stdout.write(
             f"\nOver HTTP+SSE: {base}/sse; over WebSocket (subprotocol mcp): {socket}\n"
         )
+        self.stdout.write("\nOver stdio the client starts the library itself. For Claude Code:\n")
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "mcp_stdio"]
+        line = ["claude", "mcp", "add", "library-stdio", "--", *command]
+        self.stdout.write(indent(shlex.join(line), "  "))
+        self.stdout.write("\nFor Claude Desktop and Cursor:\n")
+        server = {"command": command[0], "args": command[1:]}
+        config = {"mcpServers": {"library-stdio": server}}
+        self.stdout.write(indent(json.dumps(config, indent=2), "  "))

@@ -1,0 +1,188 @@
+"""manage.py mcp_stdio: one server for the client that started this process.
+
+Owns what is settled before the first message: which server, for whom, what is logged, and when the
+process ends. What is said is `transports.stdio`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from argparse import ArgumentParser
+from typing import Any, Final
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from ... import conf
+from ...default import default_server, servers
+from ...server.access import Principal
+from ...server.exchange import Caller
+from ...server.server import MCPServer
+from ...transports import standard_streams
+from ...transports.descriptors import DescriptorStreams
+from ...transports.http.types import Refused
+from ...transports.stdio import GRACE, LAST_WORDS, Stdio
+
+#: Who calls where no user is named: whoever may start this process.
+LOCAL: Final = Principal(id="local")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+#: Seconds after SIGTERM in which everything ends by itself, or is cancelled.
+PATIENCE: Final = GRACE + 2 * LAST_WORDS
+#: Seconds that functions in threads, which nobody can cancel, keep the process after its end.
+OVERTIME: Final = 0.3
+
+
+class Command(BaseCommand):
+    """Serves on standard input and output until the client closes them."""
+
+    help = (
+        "Serves an MCP server to one local client, over standard input and output. It is started "
+        "by the client; nothing else can be printed there meanwhile."
+    )
+    # They take longer than everything else here, and `manage.py check` is there for them.
+    requires_system_checks = ()
+
+    _is_process = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--server", metavar="NAME", help="An MCPServer other than the default.")
+        parser.add_argument(
+            "--user",
+            metavar="USERNAME",
+            default=os.environ.get("MCP_USER") or None,
+            help="The user whose permissions apply. By default MCP_USER of the environment, or "
+            "nobody.",
+        )
+        parser.add_argument(
+            "--log-level",
+            choices=LOG_LEVELS,
+            type=str.lower,
+            help="Log what django_mcp says from this level on to standard error.",
+        )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self._is_process = True
+        super().run_from_argv(argv)
+
+    def handle(
+        self,
+        *args: Any,
+        server: str | None,
+        user: str | None,
+        log_level: str | None,
+        **options: Any,
+    ) -> None:
+        if self._is_process:
+            standard_streams.take()
+        if log_level is not None:
+            _log(log_level)
+        with standard_streams.taken() as streams:
+            endpoint = _endpoint(_found(server), user)
+            # What is loaded by now stays for good: no full collection is to walk all of it.
+            gc.freeze()
+            asyncio.run(self._serve(endpoint, streams))
+
+    async def _serve(self, endpoint: Stdio, taken: standard_streams.StandardStreams) -> None:
+        loop = asyncio.get_running_loop()
+        with DescriptorStreams(taken.incoming, taken.outgoing) as streams:
+            serving = loop.create_task(_serve(endpoint, streams))
+
+            def stop() -> None:
+                streams.stop()
+                loop.call_later(PATIENCE, serving.cancel)
+
+            if os.name == "posix":
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.add_signal_handler(number, stop)
+            await asyncio.wait([serving])
+        if self._is_process:
+            _end_soon()
+        if not serving.cancelled():
+            serving.result()
+
+
+async def _serve(endpoint: Stdio, streams: DescriptorStreams) -> None:
+    await endpoint.server.startup()
+    try:
+        await endpoint(streams)
+    finally:
+        await endpoint.server.shutdown()
+
+
+def _end_soon() -> None:
+    """End this process even where a function in a thread never does."""
+    timer = threading.Timer(OVERTIME, _end)
+    timer.daemon = True
+    timer.start()
+
+
+def _end() -> None:
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _found(name: str | None) -> MCPServer:
+    """The server of that name; raises CommandError where there is none."""
+    if name is None:
+        return default_server()
+    known = {server.name: server for server in (*servers(), default_server())}
+    if name not in known:
+        raise CommandError(
+            f"There is no MCP server {name!r}; there is {', '.join(map(repr, sorted(known)))}."
+        )
+    return known[name]
+
+
+def _endpoint(server: MCPServer, username: str | None) -> Stdio:
+    settings = conf.get()
+    caller, renew = Caller(LOCAL), None
+    if username is not None:
+        try:
+            caller = Caller(_principal(username))
+        except Refused as refused:
+            raise CommandError(refused.message) from None
+        finally:
+            connections.close_all()
+
+        async def renew() -> Caller:
+            return Caller(await server.workers.run_sync(_principal, username))
+
+    return Stdio(
+        server=server,
+        caller=caller,
+        renew=renew,
+        max_body=settings.max_body_bytes,
+        max_depth=settings.max_json_depth,
+    )
+
+
+def _principal(username: str) -> Principal:
+    """The principal of a user as it is now; raises Refused where it may not call."""
+    try:
+        user = get_user_model()._default_manager.get_by_natural_key(username)
+    except ImproperlyConfigured as error:
+        raise Refused(403, f"--user {username!r}: this project has no users: {error}") from None
+    except ObjectDoesNotExist:
+        raise Refused(403, f"There is no user {username!r}: name one with --user.") from None
+    if not user.is_active:
+        raise Refused(403, f"The user {username!r} is not active.")
+    return Principal(id=f"user:{user.pk}", user=user)
+
+
+def _log(level: str) -> None:
+    """Have the log of this package written from `level` on, if not by the project then here."""
+    logger = logging.getLogger("django_mcp")
+    logger.setLevel(level.upper())
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)

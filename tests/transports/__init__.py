@@ -1,0 +1,1 @@
+"""The transports by themselves, on streams and descriptors of the tests' own."""
