@@ -12,7 +12,7 @@ import pytest
 from django_mcp import MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.server.sessions import NoSessions
-from django_mcp.transports.http.types import Headers
+from django_mcp.transports.http.types import read_headers
 from tests.conversations.talk import consumer_of
 from tests.doors import META, VERSION, Door, Request, envelope, headers_for
 
@@ -162,7 +162,7 @@ async def test_a_hundred_thousand_headers_that_come_twice_are_counted_in_one_go(
 
 def test_headers_know_which_of_them_came_more_than_once() -> None:
     raw = [(b"x-%d" % (number % 60_000), b"%d" % number) for number in range(100_000)]
-    headers = Headers(raw)
+    headers = read_headers(raw)
 
     assert len(headers) == 60_000
     assert headers["x-0"] == "60000"

@@ -66,6 +66,8 @@ class Entrance:
             return self._turned_away(error)
         if isinstance(error, ProtocolError):
             return error, _allow(error)
+        if isinstance(error, BodyTooLarge):
+            return self.guard.too_large(), []
         logger.error("Unexpected exception in the endpoint of %r", self.server.name, exc_info=error)
         return Unavailable(), []
 
@@ -99,13 +101,10 @@ class HttpEntrance(Entrance):
         """Answer `request`, or raise what `refusal_of` makes an answer of."""
         raise NotImplementedError
 
-    async def read(self, request: HttpRequest, channel: Channel) -> bytes:
-        """The body; raises Refusal where it is too large, and Disconnected."""
+    def read(self, request: HttpRequest, channel: Channel) -> Awaitable[bytes]:
+        """Return, awaited, the body; raises BodyTooLarge, and Disconnected."""
         self.guard.check_size(request)
-        try:
-            return await channel.read(self.guard.max_body)
-        except BodyTooLarge:
-            raise self.guard.too_large() from None
+        return channel.read(self.guard.max_body)
 
 
 async def _awaited(found: Any) -> Principal:

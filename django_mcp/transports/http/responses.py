@@ -121,12 +121,11 @@ class Response:
             # A client that reads nothing for so long is gone, and must not hold a thread.
             self.lose_client()
 
-    async def finish(self, reply: Reply) -> None:
-        """Write the answer, as the last event of the stream if there is one."""
+    def finish(self, reply: Reply) -> Awaitable[None]:
+        """Write, awaited, the answer: as the last event of the stream if there is one."""
         if self.is_stream:
-            await self.end(sse.encode(reply.body))
-        else:
-            await self.reply(reply.status, _JSON_ONLY, reply.body)
+            return self.end(sse.encode(reply.body))
+        return self.reply(reply.status, _JSON_ONLY, reply.body)
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         """Write the whole response at once."""
