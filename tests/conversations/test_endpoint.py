@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import html
 import json
 import shlex
+import weakref
 from typing import Any
 
 import pytest
@@ -50,6 +53,28 @@ async def test_a_conforming_request_is_answered_with_json(door: Door) -> None:
             "_meta": {META + "serverInfo": {"name": "test", "version": "1.0"}},
         },
     }
+
+
+async def test_a_request_is_let_go_of_as_soon_as_it_is_answered(server: MCPServer) -> None:
+    message, door, sent = call_add(), consumer_of(server), []
+    body = json.dumps(message).encode()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(part: dict[str, Any]) -> None:
+        sent.append(part["type"])
+
+    kept = weakref.ref(receive)
+    gc.disable()
+    try:
+        scope = door.scope(Request(headers=headers_for(message), body=body))
+        await asyncio.ensure_future(door.application(scope, receive, send))
+        del receive
+        assert sent == ["http.response.start", "http.response.body"]
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 # Who may come in at all

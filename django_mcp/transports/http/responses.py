@@ -68,7 +68,7 @@ class Response:
         self._channel = channel
         self._on_gone = on_gone
         self._keep_alive = keep_alive
-        self._on_silence = on_silence or self.comment
+        self._on_silence = on_silence
         self._patience = keep_alive if first_silence is None else first_silence
         self._closed = False
         self.is_stream = False
@@ -176,7 +176,7 @@ class Response:
     async def _break_silence(self) -> None:
         self._wrote_at = asyncio.get_running_loop().time()
         self._patience = self._keep_alive
-        await self._on_silence()
+        await (self._on_silence or self.comment)()
         self._timer = None
         if self.connected:
             self._watch_silence()
