@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, NoReturn, TypeAlias, TypeGuard
+from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeGuard
 
 from pydantic_core import to_json
 
@@ -32,8 +32,7 @@ MAX_BATCH = 100
 LONGEST_ID = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A call that must be answered. ``params`` is empty where the message has none."""
 
     id: RequestId
@@ -300,7 +299,7 @@ def dumps_plain(value: object) -> bytes:
 def result_bytes(id: RequestId, result: Mapping[str, Any] | bytes) -> bytes:
     """The answer to the request ``id``; ``result`` is an object, or the JSON of one."""
     written = result if type(result) is bytes else dumps(result)
-    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (_id_bytes(id), written)
+    return b"".join((b'{"jsonrpc":"2.0","id":', _id_bytes(id), b',"result":', written, b"}"))
 
 
 def error_bytes(id: RequestId | None, error: ProtocolError) -> bytes:

@@ -35,8 +35,8 @@ class Frame(NamedTuple):
         written = data if structured is dumped else jsonrpc.dumps_plain(dumped)
         text = written if type(dumped) is str else jsonrpc.dumps_plain(written.decode())
         if self.tail is None:
-            return b"%b%b%b" % (self.head, text, self.middle)
-        return b"%b%b%b%b%b" % (self.head, text, self.middle, data, self.tail)
+            return b"".join((self.head, text, self.middle))
+        return b"".join((self.head, text, self.middle, data, self.tail))
 
 
 class Frames:

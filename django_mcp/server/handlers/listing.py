@@ -47,7 +47,7 @@ def _encoded(
     members = b",".join(collection.written(found.members, revision, origin))
     rest = jsonrpc.dumps(wire)[1:-1]
     head = b'{"' + collection.kind.encode() + b'":[' + members + b"]"
-    return Encoded(head + (b"," + rest if rest else b"") + b"}")
+    return head + (b"," + rest if rest else b"") + b"}"
 
 
 def _attribute(kind: str) -> str:
