@@ -123,9 +123,7 @@ class _Readers(dict[type[WireModel], tuple[Callable[..., Any], frozenset[str]]])
         super().__init__()
         self.revision = revision
 
-    def __missing__(
-        self, class_: type[WireModel]
-    ) -> tuple[Callable[..., Any], frozenset[str]]:
+    def __missing__(self, class_: type[WireModel]) -> tuple[Callable[..., Any], frozenset[str]]:
         # What model_validate() calls, without the checks of its own options.
         read = class_.__pydantic_validator__.validate_python
         self[class_] = read, _foreign_names(class_, self.revision)

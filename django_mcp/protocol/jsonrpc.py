@@ -19,11 +19,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeGuard
+from typing import Any, NoReturn, TypeAlias, TypeGuard
 
 from pydantic_core import to_json
 
 from .errors import InvalidRequest, ParseError, ProtocolError
+from .values import value
 
 RequestId: TypeAlias = str | int
 
@@ -32,7 +33,8 @@ MAX_BATCH = 100
 LONGEST_ID = 1024
 
 
-class Request(NamedTuple):
+@value
+class Request:
     """A call that must be answered. ``params`` is empty where the message has none."""
 
     id: RequestId

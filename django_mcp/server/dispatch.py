@@ -10,7 +10,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Any, Final
 
 from ..protocol import codec, jsonrpc, methods
 from ..protocol.errors import (
@@ -22,6 +23,7 @@ from ..protocol.errors import (
     ResourceNotFound,
 )
 from ..protocol.types import CallToolResult, TextContent, WireModel
+from ..protocol.values import value
 from .asking import InputRequired, merge
 from .calls import is_reported, printable, report
 from .context import Context
@@ -31,7 +33,8 @@ from .exchange import Exchange
 logger = logging.getLogger("django_mcp")
 
 
-class Reply(NamedTuple):
+@value
+class Reply:
     """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it.
 
     `outcome` and `code` are what `calls.CallRecord` has under these names.
@@ -181,8 +184,8 @@ def _failure(exchange: Exchange, error: BaseException) -> Reply:
     )
     if exchange.request.method == "tools/call" and exchange.target:
         text = f"Error executing tool {exchange.target}: internal error."
-        return _in_band(exchange, text)._replace(outcome="internal_error")
-    return _error(exchange, InternalError())._replace(outcome="internal_error")
+        return replace(_in_band(exchange, text), outcome="internal_error")
+    return replace(_error(exchange, InternalError()), outcome="internal_error")
 
 
 def _known(exchange: Exchange, error: BaseException) -> ProtocolError | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from ..protocol import codec, jsonrpc
 from ..protocol.revisions import Revision
@@ -22,7 +23,8 @@ _TEXT: Final = "text-" + secrets.token_hex(16)
 _DATA: Final = "data-" + secrets.token_hex(16)
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Frame:
     """A written result with a gap for the text and, where the revision has it, one for the data."""
 
     head: bytes

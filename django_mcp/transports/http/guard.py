@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from ...protocol.errors import InvalidRequest, ProtocolError
 from .types import HttpRequest
@@ -26,7 +26,8 @@ class Refusal(ProtocolError):
     code = InvalidRequest.code
 
 
-class Address(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
     """Where a request was made to, and what this server thinks of that.
 
     `origin` is scheme and authority as the client sees them ("https://example.com"). `is_ours` is

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from dataclasses import field
+from typing import Any, Final, Protocol
+
+from ...protocol.values import value
 
 ReplyHeaders = list[tuple[bytes, bytes]]
 
@@ -56,7 +58,8 @@ class _Names(dict[bytes, str]):
 _names = _Names()
 
 
-class HttpRequest(NamedTuple):
+@value
+class HttpRequest:
     """A request, its body unread. `native` is the framework's own request object.
 
     `path` is the client's, with the prefix the application is served under; `query` is what
@@ -68,7 +71,7 @@ class HttpRequest(NamedTuple):
     scheme: str
     path: str
     headers: Headers
-    url_kwargs: Mapping[str, Any] = MappingProxyType({})
+    url_kwargs: Mapping[str, Any] = field(default_factory=dict)
     client: str | None = None
     native: Any = None
     streams: bool = True
