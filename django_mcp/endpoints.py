@@ -17,7 +17,7 @@ from .protocol.types.base import build
 from .server.server import MCPServer
 from .transports.http.endpoint import Endpoint
 from .transports.http.entrance import Entrance
-from .transports.http.guard import Guard
+from .transports.http.guard import Address, Guard
 from .transports.http.http_sse import SseEndpoint
 from .transports.http.types import HttpRequest
 from .transports.websocket import WebSocketEndpoint
@@ -31,7 +31,7 @@ TRANSPORTS: Final[Mapping[str, type[Entrance]]] = MappingProxyType(
 
 #: What Django itself answers to where DEBUG is on and ALLOWED_HOSTS is empty.
 LOCAL_HOSTS: Final = (".localhost", "127.0.0.1", "[::1]")
-#: Verdicts on hosts that are kept; hosts come from outside, so there must be an end to them.
+#: Addresses that are kept; hosts come from outside, so there must be an end to them.
 MAX_REMEMBERED: Final = 256
 
 
@@ -65,10 +65,7 @@ def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -
     # Threads of its own: tools that hold all of theirs must not keep everybody out.
     workers = DjangoWorkers(options.max_threads)
     guard = Guard(
-        host_of=host_of,
-        origin_of=origin_of,
-        allows_host=allows_host,
-        trusts_host=trusts_host,
+        address_of=address_of,
         decisive=decisive,
         allowed_origins=frozenset(options.allowed_origins),
         max_body=options.max_body_bytes,
@@ -76,32 +73,38 @@ def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -
     return {
         "server": server,
         "authenticate": authenticator(authenticate, workers),
-        "origin_of": origin_of,
         "guard": guard,
         "max_depth": options.max_json_depth,
         "keep_alive": options.keep_alive,
     }
 
 
-def host_of(request: HttpRequest) -> str:
-    """The host a request was made to, as HttpRequest.get_host() has it but unjudged."""
-    if conf.hosts().use_x_forwarded_host:
-        forwarded = request.headers.get("x-forwarded-host")
+def address_of(request: HttpRequest) -> Address:
+    """Where a request was made to, as HttpRequest.get_host() and its `scheme` have it: with
+    USE_X_FORWARDED_HOST and SECURE_PROXY_SSL_HEADER honoured."""
+    hosts, headers, scheme, host = conf.hosts(), request.headers, request.scheme, None
+    if hosts.use_x_forwarded_host:
+        host = headers.get("x-forwarded-host")
+    if host is None:
+        host = headers.get("host", "")
+    if hosts.secure_proxy_ssl_header:
+        name, secure = hosts.secure_proxy_ssl_header
+        forwarded = headers.get(name.removeprefix("HTTP_").replace("_", "-").lower())
         if forwarded is not None:
-            return forwarded
-    return request.headers.get("host", "")
+            scheme = "https" if forwarded.partition(",")[0].strip() == secure else "http"
+    return _address(scheme, host, hosts)
 
 
-def origin_of(request: HttpRequest) -> str:
-    """Scheme and authority as the client sees them, with SECURE_PROXY_SSL_HEADER honoured."""
-    scheme = request.scheme
-    trusted = conf.hosts().secure_proxy_ssl_header
-    if trusted:
-        name = trusted[0].removeprefix("HTTP_").replace("_", "-").lower()
-        value = request.headers.get(name)
-        if value is not None:
-            scheme = "https" if value.partition(",")[0].strip() == trusted[1] else "http"
-    return f"{scheme}://{host_of(request)}"
+# The settings are part of the question, so that a change of them changes the answer at once.
+@lru_cache(MAX_REMEMBERED)
+def _address(scheme: str, host: str, hosts: conf.Hosts) -> Address:
+    # A wildcard for everything names nobody.
+    named = tuple(pattern for pattern in hosts.allowed if pattern != "*")
+    return Address(
+        origin=f"{scheme}://{host}",
+        is_ours=_matches(host, hosts.allowed, hosts.debug),
+        is_named=_matches(host, named, hosts.debug and not hosts.allowed),
+    )
 
 
 def decisive() -> set[str]:
@@ -110,24 +113,6 @@ def decisive() -> set[str]:
     if conf.hosts().use_x_forwarded_host:
         names.add("x-forwarded-host")
     return names
-
-
-def allows_host(host: str) -> bool:
-    """True where ALLOWED_HOSTS admits the Host header `host`."""
-    return _allows(host, conf.hosts())
-
-
-def trusts_host(host: str) -> bool:
-    """True where ALLOWED_HOSTS admits it by name: a wildcard for everything trusts nobody."""
-    hosts = conf.hosts()
-    named = tuple(pattern for pattern in hosts.allowed if pattern != "*")
-    return _matches(host, named, hosts.debug and not hosts.allowed)
-
-
-# The settings are part of the question, so that a change of them changes the answer at once.
-@lru_cache(MAX_REMEMBERED)
-def _allows(host: str, hosts: conf.Hosts) -> bool:
-    return _matches(host, hosts.allowed, hosts.debug)
 
 
 def _matches(host: str, patterns: tuple[str, ...], debug: bool) -> bool:

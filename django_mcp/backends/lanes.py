@@ -32,18 +32,19 @@ class Lanes:
         self._threads: list[ThreadPoolExecutor] = []
         self._free: deque[ThreadPoolExecutor] = deque()
         self._waiting: deque[Lane] = deque()
-        self._idle: deque[Lane] = deque()
+        self._idle: deque[LaneContext] = deque()
         # Reentrant: a thread that has nothing to do answers before add_done_callback() returns.
         self._lock = threading.RLock()
 
-    def enter(self) -> Lane:
-        """A lane for a call that begins."""
-        return self._idle.pop() if self._idle else Lane(self)
+    def enter(self) -> LaneContext:
+        """A lane for a call that begins, as the context its queries are to run in."""
+        return self._idle.pop() if self._idle else LaneContext(Lane(self))
 
-    def leave(self, lane: Lane) -> None:
-        """The call of `lane` has ended; its thread is given back once nothing runs there."""
+    def leave(self, context: LaneContext) -> None:
+        """The call with that lane has ended; its thread is given back once nothing runs there."""
+        lane = context.lane
         if lane.thread is None and not lane.queued:
-            self._idle.append(lane)
+            self._idle.append(context)
             return
         with self._lock:
             # A task the call has left behind may go on: what it submits holds no thread any more.
@@ -119,14 +120,22 @@ class Lane(Executor):
         self.thread: ThreadPoolExecutor | None = None
         self.queued: list[_Waiting] = []
         self.ended = False
-        self.context = ThreadSensitiveContext()
-        SyncToAsync.context_to_thread_executor[self.context] = self
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run `fn` on the lane's thread."""
         future: Future[T] = Future()
         self._lanes.submit(self, future, lambda: fn(*args, **kwargs))
         return future
+
+
+class LaneContext(ThreadSensitiveContext):
+    """By which asgiref finds a lane. A lane does not know its context: asgiref forgets an executor
+    with the last reference to the context, and would never forget one that held it."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__()
+        self.lane = lane
+        SyncToAsync.context_to_thread_executor[self] = lane
 
 
 def _run_for(future: Future[Any], call: Callable[[], Any]) -> None:

@@ -14,7 +14,6 @@ transaction.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import copy
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,13 +26,10 @@ from django.db import connections, transaction
 
 from ..server.threads import MAX_THREADS, Pools, finished, wait_for
 from .connections import close_old_connections, close_stale_connections
-from .lanes import Lane, Lanes
+from .lanes import LaneContext, Lanes
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-_lane: contextvars.ContextVar[Lane | None] = contextvars.ContextVar("django_mcp_lane", default=None)
 
 
 class DjangoWorkers:
@@ -58,23 +54,22 @@ class DjangoWorkers:
     async def run_async(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        outer = _lane.get()
-        if outer is not None and not outer.ended:
+        current = SyncToAsync.thread_sensitive_context
+        outer = current.get(None)
+        if isinstance(outer, LaneContext) and not outer.lane.ended:
             # A part of a call that runs already: its thread, and its transaction. To hold one
             # thread while waiting for a second is how all of them come to wait for ever.
             return await function(*args, **kwargs)
         # asgiref passes the lane over where sync code waits for this loop, as described above.
-        lane = self._lanes.enter()
-        mark = _lane.set(lane)
-        token = SyncToAsync.thread_sensitive_context.set(lane.context)
+        context = self._lanes.enter()
+        token = current.set(context)
         try:
             if self._atomic and _atomic_aliases():
                 return await _async_in_transaction(function, *args, **kwargs)
             return await function(*args, **kwargs)
         finally:
-            SyncToAsync.thread_sensitive_context.reset(token)
-            _lane.reset(mark)
-            self._lanes.leave(lane)
+            current.reset(token)
+            self._lanes.leave(context)
 
     def wait(self, function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> T:
         if called_from_sync(loop):

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar, get_args
 
@@ -67,12 +66,11 @@ def decode(type_: type[T], data: object, revision: Revision, *, at: str = "param
     Raises InvalidParams, and nothing else: its message names up to five problems, each by its place
     in the object, which is called `at`.
     """
-    foreign = _foreign_names(type_, revision)
+    read, foreign = _READERS[revision][type_]
     if foreign and isinstance(data, dict) and not foreign.isdisjoint(data):
         data = {name: value for name, value in data.items() if name not in foreign}
     try:
-        # What model_validate() calls, without the checks of its own options.
-        value: T = type_.__pydantic_validator__.validate_python(data, by_alias=True, by_name=False)
+        value: T = read(data, by_alias=True, by_name=False)
         return value
     except ValidationError as error:
         raise InvalidParams(_describe(error, data, at)) from None
@@ -89,7 +87,6 @@ def _exists(field: FieldInfo, revision: Revision) -> bool:
     return all(mark.holds(revision) for mark in field.metadata if isinstance(mark, Since | Until))
 
 
-@cache
 def _foreign_names(type_: type[WireModel], revision: Revision) -> frozenset[str]:
     """Collect the wire names of the fields that the revision does not have."""
     return frozenset(
@@ -114,6 +111,26 @@ def _absent(field: FieldInfo) -> object:
     if field.is_required():
         return _NO_VALUE
     return next((mark.value for mark in field.metadata if isinstance(mark, Omit)), None)
+
+
+# ---------------------------------------------------------------------------------------- reading
+
+
+class _Readers(dict[type[WireModel], tuple[Callable[..., Any], frozenset[str]]]):
+    """How values are read in one revision: by what, and which names are passed over before."""
+
+    def __init__(self, revision: Revision) -> None:
+        super().__init__()
+        self.revision = revision
+
+    def __missing__(self, class_: type[WireModel]) -> tuple[Callable[..., Any], frozenset[str]]:
+        # What model_validate() calls, without the checks of its own options.
+        read = class_.__pydantic_validator__.validate_python
+        self[class_] = read, _foreign_names(class_, self.revision)
+        return self[class_]
+
+
+_READERS: dict[Revision, _Readers] = {revision: _Readers(revision) for revision in REVISIONS}
 
 
 # ---------------------------------------------------------------------------------------- writing

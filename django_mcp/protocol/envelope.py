@@ -9,7 +9,8 @@ before an unknown method is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Any, Final
 
 from . import revisions
 from .errors import HeaderMismatch, InvalidParams, UnsupportedProtocolVersion
@@ -25,6 +26,9 @@ LOG_LEVEL: Final = PREFIX + "logLevel"
 SERVER_INFO: Final = PREFIX + "serverInfo"
 SUBSCRIPTION_ID: Final = PREFIX + "subscriptionId"
 
+#: Names of headers that are kept decoded; they come from outside, and the same ones over and over.
+MAX_NAMES: Final = 256
+
 #: The parameter that `Mcp-Name` mirrors (2026-07-28,
 #: basic/transports/streamable-http#standard-request-headers).
 NAMED: Final[Mapping[str, str]] = {
@@ -32,13 +36,6 @@ NAMED: Final[Mapping[str, str]] = {
     "prompts/get": "name",
     "resources/read": "uri",
 }
-
-
-class Envelope(NamedTuple):
-    """What a stateless request says about itself, read but not yet interpreted."""
-
-    revision: Revision
-    meta: dict[str, Any]
 
 
 def is_enveloped(request: Request) -> bool:
@@ -49,8 +46,9 @@ def is_enveloped(request: Request) -> bool:
 
 def open_envelope(
     request: Request, headers: Mapping[str, str] | None, supported: Sequence[Revision]
-) -> Envelope:
-    """Return the envelope of `request`, or raise the error of the first rung that does not hold.
+) -> Revision:
+    """Return the revision `request` is made in, or raise the error of the first rung that does not
+    hold; its `_meta` is then what the revision asks for.
 
     `headers` is None on a transport that has none; `supported` are the revisions served here,
     newest first.
@@ -72,7 +70,7 @@ def open_envelope(
     revision = revisions.find(version)
     if revision is None or not revision.enveloped or revision not in supported:
         raise UnsupportedProtocolVersion(version, supported)
-    return Envelope(revision, meta)
+    return revision
 
 
 def _incomplete(meta: object, supported: Sequence[Revision]) -> InvalidParams:
@@ -100,8 +98,11 @@ def _check_headers(request: Request, version: str, headers: Mapping[str, str]) -
     # A body without the value is refused later for what it lacks, with the better message.
     value = request.params.get(parameter)
     name = headers.get(MCP_NAME)
-    if isinstance(value, str) and (name is None or decode_value(name) != value):
+    if isinstance(value, str) and (name is None or _decoded(name) != value):
         raise _mismatch("Mcp-Name", name, value)
+
+
+_decoded = lru_cache(MAX_NAMES)(decode_value)
 
 
 def _mismatch(name: str, header: str | None, body: str) -> HeaderMismatch:

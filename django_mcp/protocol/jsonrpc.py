@@ -24,6 +24,7 @@ from typing import Any, NoReturn, TypeAlias, TypeGuard
 from pydantic_core import to_json
 
 from .errors import InvalidRequest, ParseError, ProtocolError
+from .values import value
 
 RequestId: TypeAlias = str | int
 
@@ -32,7 +33,7 @@ MAX_BATCH = 100
 LONGEST_ID = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """A call that must be answered. ``params`` is empty where the message has none."""
 
@@ -300,7 +301,7 @@ def dumps_plain(value: object) -> bytes:
 def result_bytes(id: RequestId, result: Mapping[str, Any] | bytes) -> bytes:
     """The answer to the request ``id``; ``result`` is an object, or the JSON of one."""
     written = result if type(result) is bytes else dumps(result)
-    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (_id_bytes(id), written)
+    return b"".join((b'{"jsonrpc":"2.0","id":', _id_bytes(id), b',"result":', written, b"}"))
 
 
 def error_bytes(id: RequestId | None, error: ProtocolError) -> bytes:

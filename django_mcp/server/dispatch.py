@@ -10,7 +10,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Any, Final
 
 from ..protocol import codec, jsonrpc, methods
 from ..protocol.errors import (
@@ -22,6 +23,7 @@ from ..protocol.errors import (
     ResourceNotFound,
 )
 from ..protocol.types import CallToolResult, TextContent, WireModel
+from ..protocol.values import value
 from .asking import InputRequired, merge
 from .calls import is_reported, printable, report
 from .context import Context
@@ -31,23 +33,21 @@ from .exchange import Exchange
 logger = logging.getLogger("django_mcp")
 
 
-class Encoded(NamedTuple):
-    """A result that was written once and is sent as it is: the JSON of a result object."""
-
-    json: bytes
-
-
-class Reply(NamedTuple):
+@value
+class Reply:
     """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it.
 
-    `outcome` is what `calls.CallRecord` has under that name.
+    `outcome` and `code` are what `calls.CallRecord` has under these names.
     """
 
     status: int
     body: bytes
     outcome: str = "ok"
+    code: int | None = None
 
 
+#: The JSON of a result object that was written before, and is sent as it is.
+Encoded = bytes
 Result = WireModel | Encoded
 Handler = Callable[[Exchange, Any], Awaitable[Result]]
 CallNext = Callable[[Context], Awaitable[Result]]
@@ -59,33 +59,29 @@ async def answer(exchange: Exchange) -> Reply:
     """Return the answer to the exchange's request. Raises nothing but a cancellation."""
     started = time.perf_counter()
     try:
-        result = await _call(exchange)
-        reply, outcome, code = _success(exchange, result)
+        reply = _success(exchange, await _call(exchange))
     except asyncio.CancelledError as error:
         if _is_cancelled():
             if is_reported(exchange):
                 await report(exchange, "cancelled", None, started)
             raise
-        reply, outcome, code = _failure(exchange, error)
+        reply = _failure(exchange, error)
     except InputRequired as required:
-        reply, outcome, code = _asked(exchange, required)
+        reply = _asked(exchange, required)
     except BaseExceptionGroup as group:
-        reply, outcome, code = _group(exchange, group)
+        reply = _group(exchange, group)
     except (Exception, SystemExit) as error:
         # A tool that calls sys.exit(), as command lines do, must not end the server.
-        reply, outcome, code = _failure(exchange, error)
+        reply = _failure(exchange, error)
     if is_reported(exchange):
-        await report(exchange, outcome, code, started)
-    return reply if outcome == "ok" else reply._replace(outcome=outcome)
+        await report(exchange, reply.outcome, reply.code, started)
+    return reply
 
 
 def _is_cancelled() -> bool:
     # A function may also await something that was cancelled; then its caller still waits.
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
-
-
-Outcome = tuple[Reply, str, int | None]
 
 
 async def _call(exchange: Exchange) -> Result:
@@ -126,13 +122,13 @@ def _link(middleware: Middleware, call_next: CallNext) -> CallNext:
     return call
 
 
-def _success(exchange: Exchange, result: Result) -> Outcome:
+def _success(exchange: Exchange, result: Result) -> Reply:
     id = exchange.request.id
     if isinstance(result, Encoded):
-        return Reply(200, jsonrpc.result_bytes(id, result.json)), "ok", None
+        return Reply(200, jsonrpc.result_bytes(id, result))
     wire = encode(result, exchange)
     outcome = "tool_error" if wire.get("isError") else "ok"
-    return Reply(200, jsonrpc.result_bytes(id, wire)), outcome, None
+    return Reply(200, jsonrpc.result_bytes(id, wire), outcome)
 
 
 def encode(result: WireModel, exchange: Exchange) -> dict[str, Any]:
@@ -142,12 +138,12 @@ def encode(result: WireModel, exchange: Exchange) -> dict[str, Any]:
     return exchange.server.stamp(wire, revision, exchange.caller.origin)
 
 
-def _asked(exchange: Exchange, required: InputRequired) -> Outcome:
+def _asked(exchange: Exchange, required: InputRequired) -> Reply:
     body = jsonrpc.result_bytes(exchange.request.id, encode(required.result, exchange))
-    return Reply(200, body), "input_required", None
+    return Reply(200, body, "input_required")
 
 
-def _group(exchange: Exchange, group: BaseExceptionGroup[Any]) -> Outcome:
+def _group(exchange: Exchange, group: BaseExceptionGroup[Any]) -> Reply:
     # Tasks of a task group that each asked something end it together: one result asks for it all.
     asked, rest = group.split(InputRequired)
     if asked is not None and rest is None:
@@ -173,7 +169,7 @@ def _leaves(group: BaseExceptionGroup[Any]) -> list[InputRequired]:
     return leaves
 
 
-def _failure(exchange: Exchange, error: BaseException) -> Outcome:
+def _failure(exchange: Exchange, error: BaseException) -> Reply:
     if exchange.request.method == "tools/call":
         if isinstance(error, ToolError):
             return _in_band(exchange, error.message)
@@ -191,10 +187,8 @@ def _failure(exchange: Exchange, error: BaseException) -> Outcome:
     )
     if exchange.request.method == "tools/call" and exchange.target:
         text = f"Error executing tool {exchange.target}: internal error."
-        reply, _, _ = _in_band(exchange, text)
-        return reply, "internal_error", None
-    reply, _, code = _error(exchange, InternalError())
-    return reply, "internal_error", code
+        return replace(_in_band(exchange, text), outcome="internal_error")
+    return replace(_error(exchange, InternalError()), outcome="internal_error")
 
 
 def _known(exchange: Exchange, error: BaseException) -> ProtocolError | None:
@@ -224,11 +218,11 @@ def unknown(exchange: Exchange) -> ProtocolError:
     return InvalidParams(f"Unknown {kind}: {exchange.target}")
 
 
-def _error(exchange: Exchange, error: ProtocolError) -> Outcome:
+def _error(exchange: Exchange, error: ProtocolError) -> Reply:
     body = jsonrpc.error_bytes(exchange.request.id, error)
-    return Reply(error.status, body), "error", error.code
+    return Reply(error.status, body, "error", error.code)
 
 
-def _in_band(exchange: Exchange, text: str) -> Outcome:
+def _in_band(exchange: Exchange, text: str) -> Reply:
     result = CallToolResult(content=[TextContent(text=text)], is_error=True)
     return _success(exchange, result)

@@ -8,10 +8,11 @@ transport that loses its client cancels the task that answers the exchange.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..protocol.jsonrpc import Request, RequestId, is_id
+from ..protocol.values import value
 from .access import ANONYMOUS, AccessRule, Principal, allowed
 from .asking import Asking, NotAskable, RoundTrip
 from .context import Context
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from .server import MCPServer
 
 
-class Caller(NamedTuple):
+@value
+class Caller:
     """Who sent a request, and what came with it besides the message.
 
     `headers` is None where the transport has none; names are lower case. `origin` is the scheme and
@@ -33,7 +35,7 @@ class Caller(NamedTuple):
 
     principal: Principal = ANONYMOUS
     headers: Mapping[str, str] | None = None
-    url_kwargs: Mapping[str, Any] = MappingProxyType({})
+    url_kwargs: Mapping[str, Any] = field(default_factory=dict)
     origin: str | None = None
     request: Any = None
     streams: bool = True
@@ -149,7 +151,7 @@ class Exchange:
         server = self.server
         if server.resources.guarded or server.resource_templates.guarded:
             principal = await server.renewed(self.caller.principal)
-            self.caller = self.caller._replace(principal=principal)
+            self.caller = replace(self.caller, principal=principal)
 
     @property
     def asking(self) -> Asking:

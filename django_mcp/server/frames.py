@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from ..protocol import codec, jsonrpc
 from ..protocol.revisions import Revision
@@ -22,7 +23,8 @@ _TEXT: Final = "text-" + secrets.token_hex(16)
 _DATA: Final = "data-" + secrets.token_hex(16)
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Frame:
     """A written result with a gap for the text and, where the revision has it, one for the data."""
 
     head: bytes
@@ -35,8 +37,8 @@ class Frame(NamedTuple):
         written = data if structured is dumped else jsonrpc.dumps_plain(dumped)
         text = written if type(dumped) is str else jsonrpc.dumps_plain(written.decode())
         if self.tail is None:
-            return b"%b%b%b" % (self.head, text, self.middle)
-        return b"%b%b%b%b%b" % (self.head, text, self.middle, data, self.tail)
+            return b"".join((self.head, text, self.middle))
+        return b"".join((self.head, text, self.middle, data, self.tail))
 
 
 class Frames:

@@ -6,13 +6,14 @@ envelope repeats on every request become the same value here.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..protocol import codec, revisions
-from ..protocol.envelope import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, Envelope
+from ..protocol.envelope import CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL
 from ..protocol.errors import InvalidParams, UnsupportedProtocolVersion
 from ..protocol.revisions import V2025_03_26, Era, Revision
 from ..protocol.types import ClientCapabilities, Implementation
+from ..protocol.values import value
 from .sessions import Session
 
 #: RFC 5424 severities, least severe first (2026-07-28, server/utilities/logging).
@@ -32,7 +33,8 @@ LOG_LEVELS: Final = (
 DEFAULT_LOG_LEVEL: Final = "info"
 
 
-class Peer(NamedTuple):
+@value
+class Peer:
     """The client as this exchange knows it.
 
     `log_level` is the least severe level it wants to receive, None for none at all.
@@ -66,13 +68,13 @@ class Peer(NamedTuple):
         return wanted is not None and LOG_LEVELS.index(level) >= LOG_LEVELS.index(wanted)
 
 
-def from_envelope(envelope: Envelope) -> Peer:
-    """Build the peer of one stateless request; raises InvalidParams for an unknown log level."""
-    meta = envelope.meta
+def from_envelope(revision: Revision, meta: dict[str, Any]) -> Peer:
+    """Build the peer of one stateless request from its `_meta`, which `open_envelope` has checked;
+    raises InvalidParams for an unknown log level."""
     level = meta.get(LOG_LEVEL)
     if level is not None and level not in LOG_LEVELS:
         raise InvalidParams(f"params._meta: {LOG_LEVEL} must be one of {', '.join(LOG_LEVELS)}.")
-    return Peer(envelope.revision, meta.get(CLIENT_INFO), meta[CLIENT_CAPABILITIES], level)
+    return Peer(revision, meta.get(CLIENT_INFO), meta[CLIENT_CAPABILITIES], level)
 
 
 def from_session(session: Session) -> Peer:

@@ -82,7 +82,8 @@ class Enveloped(Wire):
 
     async def _answer(self, request: Request, call: _Call) -> bytes:
         try:
-            peer = from_envelope(open_envelope(request, None, self._server.revisions))
+            revision = open_envelope(request, None, self._server.revisions)
+            peer = from_envelope(revision, request.params["_meta"])
         except ProtocolError as error:
             return jsonrpc.error_bytes(request.id, error)
         return (await answer(Exchange(self._server, request, peer, self._caller, call))).body

@@ -11,7 +11,7 @@ Source: RFC 6455.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -109,16 +109,18 @@ class WebSocketEndpoint(Entrance):
 
     async def _admit(self, request: HttpRequest, socket: Socket) -> Duplex:
         """The connection of a client that may open a socket; raises what turns another away."""
-        self.guard.check_source(request)
-        caller = await self.caller_of(request)
+        address = self.guard.check_source(request)
+        caller = await self.caller_of(request, address)
         if SUBPROTOCOL not in socket.offered:
             raise Refusal(
                 f"Sec-WebSocket-Protocol must offer {SUBPROTOCOL!r}, which is what is spoken here.",
                 status=400,
             )
-        return self._connection(request, caller, socket)
+        return self._connection(caller, socket, lambda: self.caller_of(request, address))
 
-    def _connection(self, request: HttpRequest, caller: Caller, socket: Socket) -> Duplex:
+    def _connection(
+        self, caller: Caller, socket: Socket, renew: Callable[[], Awaitable[Caller]]
+    ) -> Duplex:
         return Duplex(
             self.server,
             caller,
@@ -126,7 +128,7 @@ class WebSocketEndpoint(Entrance):
             lambda body: socket.send(body.decode()),
             is_kept=False,
             patience=WRITE_TIMEOUT,
-            renew=lambda: self.caller_of(request),
+            renew=renew,
             max_depth=self.max_depth,
         )
 

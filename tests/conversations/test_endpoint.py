@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import html
 import json
 import shlex
+import weakref
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from django_mcp import MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.server.sessions import NoSessions
-from django_mcp.transports.http.types import Headers
+from django_mcp.transports.http.types import read_headers
 from tests.conversations.talk import consumer_of
 from tests.doors import META, VERSION, Door, Request, envelope, headers_for
 
@@ -50,6 +53,28 @@ async def test_a_conforming_request_is_answered_with_json(door: Door) -> None:
             "_meta": {META + "serverInfo": {"name": "test", "version": "1.0"}},
         },
     }
+
+
+async def test_a_request_is_let_go_of_as_soon_as_it_is_answered(server: MCPServer) -> None:
+    message, door, sent = call_add(), consumer_of(server), []
+    body = json.dumps(message).encode()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(part: dict[str, Any]) -> None:
+        sent.append(part["type"])
+
+    kept = weakref.ref(receive)
+    gc.disable()
+    try:
+        scope = door.scope(Request(headers=headers_for(message), body=body))
+        await asyncio.ensure_future(door.application(scope, receive, send))
+        del receive
+        assert sent == ["http.response.start", "http.response.body"]
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 # Who may come in at all
@@ -162,7 +187,7 @@ async def test_a_hundred_thousand_headers_that_come_twice_are_counted_in_one_go(
 
 def test_headers_know_which_of_them_came_more_than_once() -> None:
     raw = [(b"x-%d" % (number % 60_000), b"%d" % number) for number in range(100_000)]
-    headers = Headers(raw)
+    headers = read_headers(raw)
 
     assert len(headers) == 60_000
     assert headers["x-0"] == "60000"

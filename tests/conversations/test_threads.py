@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.contrib.auth.models import Group
 from django.db import connection, connections
 
@@ -124,6 +126,25 @@ async def test_the_queries_of_one_call_stay_on_one_thread(
 
     assert len(result["structuredContent"]) == 1
     assert result["structuredContent"] != [threading.get_ident()]
+
+
+@pytest.mark.anyio
+async def test_nothing_is_kept_of_a_call_whose_queries_had_a_thread(
+    streaming: Door, server: MCPServer
+) -> None:
+    lanes: list[weakref.ref[Any]] = []
+
+    @server.tool
+    async def look() -> None:
+        context = SyncToAsync.thread_sensitive_context.get()
+        lanes.append(weakref.ref(context))
+        lanes.append(weakref.ref(SyncToAsync.context_to_thread_executor[context]))
+        await sync_to_async(threading.get_ident)()
+
+    await streaming.tool("look")
+    gc.collect()
+
+    assert [lane() for lane in lanes] == [None, None]
 
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")

@@ -77,7 +77,7 @@ class TestMessages:
 
     def test_a_message_is_frozen(self):
         with pytest.raises(AttributeError):
-            Request(1, "ping", {}).id = 2
+            Notification("ping", {}).method = "pong"
 
 
 # What is wrong, the message, and the id which the answer has to carry.

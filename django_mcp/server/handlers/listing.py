@@ -96,7 +96,7 @@ def _encoded(exchange: Exchange, kind: str, members: Sequence[bytes], frame: Wir
     del wire[kind]
     rest = jsonrpc.dumps(wire)[1:-1]
     head = b'{"' + kind.encode() + b'":[' + b",".join(members) + b"]"
-    return Encoded(head + (b"," + rest if rest else b"") + b"}")
+    return head + (b"," + rest if rest else b"") + b"}"
 
 
 def _attribute(kind: str) -> str:

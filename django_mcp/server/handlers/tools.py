@@ -58,7 +58,7 @@ def _written(exchange: Exchange, dumped: Any, output: Output, any_json: bool) ->
     structured = output.wrap(dumped, any_json)
     frames, revision = exchange.server.frames, exchange.peer.revision
     frame = frames.find(revision, exchange.caller.origin, structured=structured is not None)
-    return Encoded(frame.fill(dumped, structured))
+    return frame.fill(dumped, structured)
 
 
 def _check_headers(exchange: Exchange, tool: Tool, given: dict[str, Any]) -> None:

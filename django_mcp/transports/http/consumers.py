@@ -9,7 +9,7 @@ outlive its client. None opens a channel layer: no connection needs one of its o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from channels.consumer import AsyncConsumer
 
 from ..websocket import WebSocketEndpoint
 from .entrance import HttpEntrance
-from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders
+from .types import BodyTooLarge, Disconnected, HttpRequest, ReplyHeaders, read_headers
 
 #: Seconds a call may wait before its client is watched. Most have answered by then, and a task that
 #: watches costs as much as a small call does.
@@ -25,8 +25,9 @@ GRACE: Final = 0.05
 
 NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
 
-#: The schemes of WebSocket, as those of the requests that open a socket.
-_SCHEMES: Mapping[str, str] = MappingProxyType({"ws": "http", "wss": "https"})
+#: The scheme of a request, by that of its scope, or the type of one that says none: that of a
+#: WebSocket is the scheme of the request that opens it.
+_SCHEMES: Final[Mapping[str, str]] = {"ws": "http", "wss": "https", "websocket": "http"}
 
 #: What makes a private code of one that a server does not let an application use.
 PRIVATE_USE: Final = 3000
@@ -64,26 +65,22 @@ def request_from(scope: dict[str, Any]) -> HttpRequest:
 
     A WebSocket is asked for with a GET.
     """
-    client = scope.get("client")
-    scheme = scope.get("scheme") or ("ws" if scope["type"] == "websocket" else "http")
+    path, prefix = scope["path"], scope.get("root_path")
+    if prefix and not path.startswith(f"{prefix}/"):
+        path = prefix + path  # Servers may leave out the prefix the application is served under.
+    client, query = scope.get("client"), scope.get("query_string")
+    scheme = scope.get("scheme") or scope["type"]
     return HttpRequest(
         scope.get("method", "GET"),
         _SCHEMES.get(scheme, scheme),
-        _whole_path(scope),
-        Headers(scope["headers"]),
+        path,
+        read_headers(scope["headers"]),
         scope["url_route"]["kwargs"] if "url_route" in scope else NO_KWARGS,
         client[0] if client else None,
         scope,
         True,
-        scope.get("query_string", b"").decode("latin-1"),
+        query.decode("latin-1") if query else "",
     )
-
-
-def _whole_path(scope: dict[str, Any]) -> str:
-    """The path with the prefix the application is served under, which servers may leave out."""
-    path: str = scope["path"]
-    prefix: str = scope.get("root_path", "")
-    return path if not prefix or path.startswith(f"{prefix}/") else prefix + path
 
 
 class AsgiChannel:
@@ -121,12 +118,11 @@ class AsgiChannel:
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         self._watcher = asyncio.get_running_loop().call_later(GRACE, self._watch, callback)
 
-    async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
+    def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> Coroutine[Any, Any, None]:
         self.close()
         length = (b"content-length", b"%d" % len(body))
-        headers = [*headers, length]
-        await self._emit(
-            {"type": "http.response.start", "status": status, "headers": headers},
+        return self._emit(
+            {"type": "http.response.start", "status": status, "headers": [*headers, length]},
             {"type": "http.response.body", "body": body},
         )
 

@@ -18,7 +18,7 @@ from ...protocol.jsonrpc import Request
 from ...protocol.revisions import Era
 from . import landing, stateful, stateless
 from .entrance import HttpEntrance, NotServed
-from .guard import accepts
+from .guard import Address, accepts
 from .types import Channel, Headers, HttpRequest
 
 
@@ -28,30 +28,30 @@ class Endpoint(HttpEntrance):
 
     async def serve(self, request: HttpRequest, channel: Channel) -> None:
         headers = request.headers
-        self.guard.check_source(request)
+        address = self.guard.check_source(request)
         if request.method != "POST":
-            await self._not_post(request, channel)
+            await self._not_post(request, address, channel)
             return
-        caller = await self.caller_of(request)
+        caller = await self.caller_of(request, address)
         self.guard.check_media(request)
         body = await self.read(request, channel)
         message = jsonrpc.parse(body, max_depth=self.max_depth)
         serve = stateless.serve if _is_stateless(headers, message) else stateful.post
         await serve(self.server, headers, caller, message, channel, self.keep_alive)
 
-    async def _not_post(self, request: HttpRequest, channel: Channel) -> None:
+    async def _not_post(self, request: HttpRequest, address: Address, channel: Channel) -> None:
         method, accept = request.method, request.headers.get("accept", "")
         if self.server.sessions.keeps:
             if method == "DELETE":
-                caller = await self.caller_of(request)
+                caller = await self.caller_of(request, address)
                 await stateful.delete(self.server, request.headers, caller, channel)
                 return
             if method == "GET" and request.streams and "text/event-stream" in accept.lower():
-                caller = await self.caller_of(request)
+                caller = await self.caller_of(request, address)
                 await stateful.get(self.server, request.headers, caller, channel, self.keep_alive)
                 return
         if method == "GET" and accepts(accept, "text/html"):
-            url = self.origin_of(request) + quote(request.path, safe="/", errors="replace")
+            url = address.origin + quote(request.path, safe="/", errors="replace")
             await channel.reply(200, landing.HEADERS, landing.page(self.server, url))
             return
         raise NotServed(

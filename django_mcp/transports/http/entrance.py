@@ -19,7 +19,7 @@ from ...protocol.jsonrpc import MAX_DEPTH, RequestId
 from ...server.access import Principal
 from ...server.exchange import Caller
 from ...server.server import MCPServer
-from .guard import Guard, Refusal
+from .guard import Address, Guard, Refusal
 from .responses import KEEP_ALIVE, refuse
 from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, ReplyHeaders
 
@@ -37,19 +37,17 @@ Authenticate = Callable[[HttpRequest], Awaitable[Principal | None] | Principal |
 class Entrance:
     """One server at one URL, and who may reach it there.
 
-    `origin_of` gives scheme and authority as clients see them. `keep_alive` is in seconds,
-    `max_depth` counts the levels of JSON a body may have.
+    `keep_alive` is in seconds, `max_depth` counts the levels of JSON a body may have.
     """
 
     server: MCPServer
     authenticate: Authenticate
     guard: Guard
-    origin_of: Callable[[HttpRequest], str]
     max_depth: int = MAX_DEPTH
     keep_alive: float = KEEP_ALIVE
 
-    async def caller_of(self, request: HttpRequest) -> Caller:
-        """Who sends a request, and what came with it; raises Refused."""
+    async def caller_of(self, request: HttpRequest, address: Address) -> Caller:
+        """Who sends a request that was made to `address`, and what came with it; raises Refused."""
         principal: Any = self.authenticate(request)
         if not isinstance(principal, Principal):
             principal = await _awaited(principal)
@@ -57,7 +55,7 @@ class Entrance:
             principal,
             request.headers,
             request.url_kwargs,
-            self.origin_of(request),
+            address.origin,
             request.native,
             request.streams,
         )
@@ -68,6 +66,8 @@ class Entrance:
             return self._turned_away(error)
         if isinstance(error, ProtocolError):
             return error, _allow(error)
+        if isinstance(error, BodyTooLarge):
+            return self.guard.too_large(), []
         logger.error("Unexpected exception in the endpoint of %r", self.server.name, exc_info=error)
         return Unavailable(), []
 
@@ -101,13 +101,10 @@ class HttpEntrance(Entrance):
         """Answer `request`, or raise what `refusal_of` makes an answer of."""
         raise NotImplementedError
 
-    async def read(self, request: HttpRequest, channel: Channel) -> bytes:
-        """The body; raises Refusal where it is too large, and Disconnected."""
+    def read(self, request: HttpRequest, channel: Channel) -> Awaitable[bytes]:
+        """Return, awaited, the body; raises BodyTooLarge, and Disconnected."""
         self.guard.check_size(request)
-        try:
-            return await channel.read(self.guard.max_body)
-        except BodyTooLarge:
-            raise self.guard.too_large() from None
+        return channel.read(self.guard.max_body)
 
 
 async def _awaited(found: Any) -> Principal:

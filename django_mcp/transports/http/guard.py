@@ -26,39 +26,50 @@ class Refusal(ProtocolError):
     code = InvalidRequest.code
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a request was made to, and what this server thinks of that.
+
+    `origin` is scheme and authority as the client sees them ("https://example.com"). `is_ours` is
+    True where the server answers to the host; `is_named`, where it knows the host by name besides,
+    so that a page of the same origin may call it.
+    """
+
+    origin: str
+    is_ours: bool
+    is_named: bool
+
+
 @dataclass(kw_only=True)
 class Guard:
     """Decides which requests get as far as being read.
 
-    `host_of` tells which host a request was made to, which behind a proxy another header may say,
-    and `origin_of` with which scheme besides. `allows_host` judges a host; `trusts_host` says
-    whether it is one this server knows by name, so that a page of the same origin may call it.
-    `allowed_origins` are the other origins whose pages may ("https://app.example.com").
+    `address_of` tells where a request was made to, which behind a proxy other headers may say.
+    `allowed_origins` are the other origins whose pages may call ("https://app.example.com").
     `decisive` names the headers on which it depends who is let in.
     """
 
-    host_of: Callable[[HttpRequest], str]
-    origin_of: Callable[[HttpRequest], str]
-    allows_host: Callable[[str], bool]
-    trusts_host: Callable[[str], bool]
+    address_of: Callable[[HttpRequest], Address]
     decisive: Callable[[], Collection[str]]
     allowed_origins: Collection[str] = ()
     max_body: int = MAX_BODY
 
-    def check_source(self, request: HttpRequest) -> None:
-        """Refuse a Host that is not ours with 421, and an Origin that is not allowed with 403.
+    def check_source(self, request: HttpRequest) -> Address:
+        """Refuse a Host that is not ours with 421, and an Origin that is not allowed with 403;
+        return where the request was made to.
 
         A page that resolves its own name to this machine fails here (DNS rebinding; 2026-07-28,
         basic/transports/streamable-http#security--endpoint).
         """
         if request.headers.repeated:
             self._refuse_repeated(request)
-        host = self.host_of(request)
-        if not self.allows_host(host):
+        address = self.address_of(request)
+        if not address.is_ours:
             raise Refusal("This server does not answer to that host name.", status=421)
         origin = request.headers.get("origin")
-        if origin is not None and not self._allows_origin(origin, host, request):
+        if origin is not None and not self._allows_origin(origin, address):
             raise Refusal("Pages of this origin may not call this server.", status=403)
+        return address
 
     def check_media(self, request: HttpRequest) -> None:
         """Refuse a body that is no JSON with 415, and a client that cannot read both forms of an
@@ -94,12 +105,12 @@ class Guard:
             names = ", ".join(sorted(repeated))
             raise Refusal(f"{names} was sent more than once.", status=400)
 
-    def _allows_origin(self, origin: str, host: str, request: HttpRequest) -> bool:
+    def _allows_origin(self, origin: str, address: Address) -> bool:
         if origin in self.allowed_origins:
             return True
         # The Host header proves nothing by itself: whoever rebinds a name controls both. Only a
         # host this server was told to answer to by name vouches for its own pages.
-        return _same_origin(origin, self.origin_of(request)) and self.trusts_host(host)
+        return address.is_named and _same_origin(origin, address.origin)
 
 
 def _same_origin(origin: str, own: str) -> bool:

@@ -20,7 +20,7 @@ from ...server.conversations import find, new_session
 from ...server.sessions import OneSession, new_id
 from ..duplex import Duplex
 from .entrance import HttpEntrance, NotServed
-from .guard import Refusal, accepts
+from .guard import Address, Refusal, accepts
 from .responses import Response
 from .types import Channel, HttpRequest
 
@@ -39,11 +39,11 @@ class SseEndpoint(HttpEntrance):
     """One server at one URL, over HTTP+SSE."""
 
     async def serve(self, request: HttpRequest, channel: Channel) -> None:
-        self.guard.check_source(request)
+        address = self.guard.check_source(request)
         if request.method == "GET":
-            await self._open(request, channel)
+            await self._open(request, address, channel)
         elif request.method == "POST":
-            await self._post(request, channel)
+            await self._post(request, address, channel)
         else:
             raise NotServed(
                 f"{request.method} is not served here: GET opens a stream, whose first event says "
@@ -51,9 +51,9 @@ class SseEndpoint(HttpEntrance):
                 "GET, POST",
             )
 
-    async def _open(self, request: HttpRequest, channel: Channel) -> None:
+    async def _open(self, request: HttpRequest, address: Address, channel: Channel) -> None:
         """Open a stream, and carry a session on it until the client has gone."""
-        caller = await self.caller_of(request)
+        caller = await self.caller_of(request, address)
         if not accepts(request.headers.get("accept", "*/*"), "text/event-stream"):
             raise Refusal("Accept must name text/event-stream.", status=406)
         if not self.server.sessions.keeps:
@@ -69,7 +69,7 @@ class SseEndpoint(HttpEntrance):
             lambda body: response.write(sse.encode(body)),
             is_kept=True,
             patience=None,  # A response has its own.
-            renew=lambda: self.caller_of(request),
+            renew=lambda: self.caller_of(request, address),
             max_depth=self.max_depth,
         )
         response = Response(channel, connection.give_way, self.keep_alive)
@@ -82,9 +82,9 @@ class SseEndpoint(HttpEntrance):
                 logger.exception("A stream of %r broke off", self.server.name)
         await response.end()
 
-    async def _post(self, request: HttpRequest, channel: Channel) -> None:
+    async def _post(self, request: HttpRequest, address: Address, channel: Channel) -> None:
         """Hand a message to the process that holds the stream of its session."""
-        caller = await self.caller_of(request)
+        caller = await self.caller_of(request, address)
         self.guard.check_content_type(request)
         body = await self.read(request, channel)
         session = await find(self.server, _id_in(request), caller, TRANSPORT)

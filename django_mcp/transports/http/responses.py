@@ -68,7 +68,7 @@ class Response:
         self._channel = channel
         self._on_gone = on_gone
         self._keep_alive = keep_alive
-        self._on_silence = on_silence or self.comment
+        self._on_silence = on_silence
         self._patience = keep_alive if first_silence is None else first_silence
         self._closed = False
         self.is_stream = False
@@ -121,12 +121,11 @@ class Response:
             # A client that reads nothing for so long is gone, and must not hold a thread.
             self.lose_client()
 
-    async def finish(self, reply: Reply) -> None:
-        """Write the answer, as the last event of the stream if there is one."""
+    def finish(self, reply: Reply) -> Awaitable[None]:
+        """Write, awaited, the answer: as the last event of the stream if there is one."""
         if self.is_stream:
-            await self.end(sse.encode(reply.body))
-        else:
-            await self.reply(reply.status, _JSON_ONLY, reply.body)
+            return self.end(sse.encode(reply.body))
+        return self.reply(reply.status, _JSON_ONLY, reply.body)
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         """Write the whole response at once."""
@@ -177,7 +176,7 @@ class Response:
     async def _break_silence(self) -> None:
         self._wrote_at = asyncio.get_running_loop().time()
         self._patience = self._keep_alive
-        await self._on_silence()
+        await (self._on_silence or self.comment)()
         self._timer = None
         if self.connected:
             self._watch_silence()

@@ -46,7 +46,8 @@ async def serve(
     try:
         if headers.repeated:
             _refuse_repeated(headers)
-        peer = from_envelope(open_envelope(message, headers, server.revisions))
+        revision = open_envelope(message, headers, server.revisions)
+        peer = from_envelope(revision, message.params["_meta"])
     except ProtocolError as error:
         await refuse(channel, error, message.id)
         return

@@ -7,29 +7,59 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from dataclasses import field
+from typing import Any, Final, Protocol
+
+from ...protocol.values import value
 
 ReplyHeaders = list[tuple[bytes, bytes]]
 
 
+#: Names of headers that are kept as text, and the longest of them; they come from outside.
+MAX_NAMES: Final = 256
+LONGEST_NAME: Final = 64
+
+NO_NAMES: Final[frozenset[str]] = frozenset()
+
+
 class Headers(dict[str, str]):
-    """Request headers, names in lower case.
+    """Request headers, names in lower case; `read_headers` makes them.
 
     `repeated` has the names that were sent more than once; the value is then the last one.
     """
 
     __slots__ = ("repeated",)
 
-    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
-        super().__init__({name.decode("latin-1"): value.decode("latin-1") for name, value in raw})
-        self.repeated: frozenset[str] = frozenset()
-        if len(self) != len(raw):
-            counts = Counter(name for name, _ in raw)
-            self.repeated = frozenset(n.decode("latin-1") for n, c in counts.items() if c > 1)
+    repeated: frozenset[str]
 
 
-class HttpRequest(NamedTuple):
+def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """The headers in `raw`, whose names are in lower case."""
+    headers = Headers({_names[name]: value.decode("latin-1") for name, value in raw})
+    headers.repeated = NO_NAMES if len(headers) == len(raw) else _repeated(raw)
+    return headers
+
+
+def _repeated(raw: Sequence[tuple[bytes, bytes]]) -> frozenset[str]:
+    counts = Counter(name for name, _ in raw)
+    return frozenset(name.decode("latin-1") for name, count in counts.items() if count > 1)
+
+
+class _Names(dict[bytes, str]):
+    """Names of headers as text: the same few come with every request."""
+
+    def __missing__(self, name: bytes) -> str:
+        text = name.decode("latin-1")
+        if len(self) < MAX_NAMES and len(name) <= LONGEST_NAME:
+            self[name] = text
+        return text
+
+
+_names = _Names()
+
+
+@value
+class HttpRequest:
     """A request, its body unread. `native` is the framework's own request object.
 
     `path` is the client's, with the prefix the application is served under; `query` is what
@@ -41,7 +71,7 @@ class HttpRequest(NamedTuple):
     scheme: str
     path: str
     headers: Headers
-    url_kwargs: Mapping[str, Any] = MappingProxyType({})
+    url_kwargs: Mapping[str, Any] = field(default_factory=dict)
     client: str | None = None
     native: Any = None
     streams: bool = True

@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from .endpoint import Endpoint
-from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders
+from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders, read_headers
 
 #: Pieces of a stream that may wait for the server to take them.
 _BUFFERED = 16
@@ -63,7 +63,7 @@ def request_from(request: DjangoRequest, url_kwargs: dict[str, Any]) -> HttpRequ
 
 
 def _headers(request: DjangoRequest) -> Headers:
-    headers = Headers(
+    headers = read_headers(
         [
             (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
             for name, value in request.headers.items()
@@ -71,7 +71,7 @@ def _headers(request: DjangoRequest) -> Headers:
     )
     if isinstance(request, ASGIRequest):
         # Django has joined what came more than once.
-        headers.repeated = Headers(request.scope["headers"]).repeated
+        headers.repeated = read_headers(request.scope["headers"]).repeated
     # What HttpRequest.get_host() falls back to; Django's test client sends no Host.
     if "host" not in headers and "SERVER_NAME" in request.META:
         headers["host"] = request.META["SERVER_NAME"]
