@@ -8,7 +8,7 @@ transport that loses its client cancels the task that answers the exchange.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..protocol.jsonrpc import Request, RequestId, is_id
