@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any, Final
 
 from ..protocol import methods
@@ -108,10 +109,13 @@ async def tell(
 async def _tell_of(
     due: Sequence[Change | Elicited], session: Session, sight: Sight, send: Send
 ) -> None:
-    for change in await sight.of([message for message in due if isinstance(message, Change)]):
-        await send(*notification(change))
-    if methods.find(ELICITATION_COMPLETE, session.revision, "server"):
-        for message in due:
-            if isinstance(message, Elicited):
-                params = {"elicitationId": elicitation_id(session.key, message.id)}
-                await send(ELICITATION_COMPLETE, params)
+    # What comes together is looked at together, and told in its order.
+    for _, messages in groupby(due, type):
+        together = list(messages)
+        for change in await sight.of([m for m in together if isinstance(m, Change)]):
+            await send(*notification(change))
+        if methods.find(ELICITATION_COMPLETE, session.revision, "server"):
+            for message in together:
+                if isinstance(message, Elicited):
+                    params = {"elicitationId": elicitation_id(session.key, message.id)}
+                    await send(ELICITATION_COMPLETE, params)
