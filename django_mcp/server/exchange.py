@@ -147,9 +147,11 @@ class Exchange:
         return (await allowed([rule], self.caller.principal, self.server.workers))[0]
 
     async def renew(self) -> None:
-        """Learn what has become of the caller's rights, where anything followed depends on them."""
+        """Learn what has become of the caller's rights, where what is followed depends on them."""
         server = self.server
-        if server.resources.guarded or server.resource_templates.guarded:
+        templates = server.resource_templates
+        guarded = server.resources.guarded or templates.guarded
+        if guarded or any(template.visible is not None for template in templates):
             principal = await server.renewed(self.caller.principal)
             self.caller = replace(self.caller, principal=principal)
 

@@ -331,6 +331,33 @@ async def test_a_right_that_is_taken_away_ends_what_a_session_follows(
         assert (await stream.message())["params"] == {"uri": "x://open"}
 
 
+async def test_who_may_see_no_object_of_a_template_any_more_is_told_once(
+    server: MCPServer, guarded: Any
+) -> None:
+    @sync_to_async
+    def visible(ctx: Context, named: Any) -> list[bool]:
+        return [ctx.user.has_perm("auth.view_group")] * len(named)
+
+    async def of_several(ctx: Context, named: Any) -> list[bool]:
+        return await visible(ctx, named)
+
+    @server.resource("x://groups/{number}", visible=of_several)
+    def group(number: int) -> str:
+        raise NotImplementedError
+
+    server.add_resource("x://open", "")
+    wanted = {"resourceSubscriptions": ["x://groups/1", "x://open"]}
+
+    async with listening(guarded(by_user), headers={"x_caller": "reader"}, **wanted) as stream:
+        assert await stream.message() == acknowledged(**wanted)
+        await (await User.objects.aget(username="reader")).user_permissions.aclear()
+        server.notify_resource_updated("x://groups/1")
+        assert await stream.message() == told("resources/updated", uri="x://groups/1")
+        server.notify_resource_updated("x://groups/1")
+        server.notify_resource_updated("x://open")
+        assert await stream.message() == told("resources/updated", uri="x://open")
+
+
 async def test_a_user_who_was_deleted_follows_nothing_any_more(
     server: MCPServer, guarded: Any
 ) -> None:
