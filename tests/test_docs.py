@@ -140,6 +140,7 @@ import json, sys, traceback
 import django
 django.setup()
 from django_mcp import default_server
+from django_mcp.exposure.models.registry import exposed_on
 
 server = default_server()
 failures = {}
@@ -147,6 +148,9 @@ for label, code in json.load(sys.stdin):
     for collection in (server.tools, server.resources, server.resource_templates, server.prompts):
         for member in collection:
             collection.remove(member.key)
+    exposed_on(server).clear()
+    for listing in server.resource_listings.members:
+        server.resource_listings.remove(listing.name)
     server.completions.clear()
     server.any_completion = None
     try:

@@ -17,6 +17,7 @@ from mcp import Client, ClientSession
 from mcp.client.sse import sse_client
 from websockets.asyncio.client import connect
 
+from tests import services
 from tests.lines import introduction
 
 from .servers import ANSWERED, KINDS, REPOSITORY, Servers, Site
@@ -25,27 +26,46 @@ from .servers import ANSWERED, KINDS, REPOSITORY, Servers, Site
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The library with its books, on a database of its own."""
-    logs = tmp_path_factory.mktemp("example")
+    yield from served(tmp_path_factory.mktemp("example"))
+
+
+@pytest.fixture
+def branch(
+    tmp_path_factory: pytest.TempPathFactory, redis: services.Redis, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Site, Path]]:
+    """Another library, whose processes hear of each other through Redis; and where it is kept."""
+    monkeypatch.setenv("REDIS_URL", redis.url)
+    kept = tmp_path_factory.mktemp("branch")
+    for site in served(kept):
+        yield site, kept
+
+
+def served(kept: Path) -> Iterator[Site]:
+    for command in (["migrate", "--verbosity", "0"], ["load_library"]):
+        manage(kept, *command)
+    servers = Servers(kept)
+    yield servers.get("example")
+    servers.end()
+
+
+def manage(kept: Path, *command: str) -> None:
+    """Run a command of the library that is kept there, in a process of its own."""
     kind = KINDS["example"]
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": kind.settings,
         "PYTHONPATH": str(REPOSITORY),
-        "DATABASE_PATH": str(logs / "example.sqlite3"),
+        "DATABASE_PATH": str(kept / "example.sqlite3"),
     }
-    for command in (["migrate", "--verbosity", "0"], ["load_library"]):
-        manage = [sys.executable, "manage.py", *command]
-        subprocess.run(manage, cwd=kind.directory, env=environment, check=True, timeout=120)
-    servers = Servers(Path(logs))
-    yield servers.get("example")
-    servers.end()
+    arguments = [sys.executable, "manage.py", *command]
+    subprocess.run(arguments, cwd=kind.directory, env=environment, check=True, timeout=120)
 
 
 def client(library: Site, **options: Any) -> Client:
     return library.client(mode="auto", **options)
 
 
-async def call(connected: Client, name: str, **arguments: Any) -> Any:
+async def call(connected: Client, name: str, /, **arguments: Any) -> Any:
     result = await connected.call_tool(name, arguments)
     assert not result.is_error, result.content
     return result
@@ -75,6 +95,7 @@ async def test_everything_is_listed(library: Site) -> None:
         assert {found.name for found in (await connected.list_prompts()).prompts} == {
             "recommend",
             "discuss",
+            "review",
         }
 
 
@@ -189,3 +210,88 @@ async def test_the_other_transports_lead_to_the_same_library(library: Site) -> N
     async with connect(url, subprotocols=["mcp"], proxy=None) as socket:
         await socket.send(json.dumps(introduction()))
         assert json.loads(await socket.recv())["result"]["serverInfo"]["title"] == "The Library"
+
+
+async def test_the_catalogue_is_searched_filtered_and_summed_up(library: Site) -> None:
+    async with client(library) as connected:
+        found = await call(connected, "search_authors", search="mary")
+        assert "Mary Shelley" in [item["name"] for item in found.structured_content["items"]]
+        old = await call(connected, "list_authors", born__lte=1600, order_by="born", limit=2)
+        years = [item["born"] for item in old.structured_content["items"]]
+        assert years == sorted(years)
+        rest = old.structured_content["next_cursor"]
+        more = await call(
+            connected, "list_authors", born__lte=1600, order_by="born", limit=2, cursor=rest
+        )
+        assert more.structured_content["items"][0]["born"] >= years[-1]
+        sums = await call(
+            connected,
+            "aggregate_catalogue",
+            measures=["count(*)", "min(published)"],
+            group_by=["language"],
+        )
+        assert {"language", "count(*)", "min(published)"} == sums.structured_content["rows"][
+            0
+        ].keys()
+        answer = await call(
+            connected,
+            "query_catalogue",
+            select=["title", "author.born"],
+            where={"field": "author.born", "lookup": "lt", "value": 1600},
+            limit=3,
+        )
+        assert all(row["author.born"] < 1600 for row in answer.structured_content["rows"])
+        loans = await call(connected, "list_loans")
+        assert "reader" not in loans.structured_content["items"][0]
+
+
+async def test_an_author_is_entered_changed_and_deleted(library: Site) -> None:
+    asked: list[str] = []
+
+    async def agree(context: Any, params: Any) -> types.ElicitResult:
+        asked.append(params.message)
+        return types.ElicitResult(action="accept", content={})
+
+    async with client(library, elicitation_callback=agree) as connected:
+        made = await call(connected, "create_author", name="A. Newcomer", born=1900)
+        id = made.structured_content["id"]
+        wrong = await connected.call_tool("update_author", {"id": id, "died": 1800})
+        assert wrong.is_error
+        assert "An author dies after being born." in wrong.content[0].text
+        changed = await call(connected, "update_author", id=id, died=1980)
+        assert changed.structured_content["died"] == 1980
+        read = await connected.read_resource(f"library://authors/{id}")
+        assert json.loads(read.contents[0].text)["died"] == 1980
+        await call(connected, "delete_author", id=id)
+        assert "A. Newcomer" in asked[0]
+        gone = await connected.call_tool("get_author", {"id": id})
+        assert gone.is_error
+
+
+#: A change in the admin, made by the forms of its pages.
+IN_THE_ADMIN = """
+from django.contrib.auth.models import User
+from django.test import Client
+from library.models import Author
+author = Author.objects.get(pk={id})
+browser = Client(SERVER_NAME="localhost")
+browser.force_login(User.objects.create_superuser("admin"))
+page = f"/admin/library/author/{{author.pk}}/change/"
+answer = browser.post(page, {{"name": author.name, "born": 1234, "died": author.died or ""}})
+assert answer.status_code == 302, answer.content
+"""
+
+
+async def test_who_follows_an_author_hears_of_a_change_in_the_admin_of_another_process(
+    branch: tuple[Site, Path],
+) -> None:
+    library, kept = branch
+    async with client(library) as connected:
+        found = await call(connected, "search_authors", search="Mary Shelley")
+        id = found.structured_content["items"][0]["id"]
+        uri = f"library://authors/{id}"
+        async with connected.listen(resource_subscriptions=[uri]) as changes:
+            await asyncio.to_thread(manage, kept, "shell", "-c", IN_THE_ADMIN.format(id=id))
+            assert str((await asyncio.wait_for(anext(changes), 10)).uri) == uri
+        read = await connected.read_resource(uri)
+        assert json.loads(read.contents[0].text)["born"] == 1234
