@@ -11,11 +11,11 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.base import BaseStorage
-from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, QueryDict
 from django.urls import get_script_prefix
 
 from ..server.access import Principal
+from .passing_session import PassingSession
 
 
 def request_for(
@@ -52,7 +52,7 @@ def request_for(
     request.POST = data  # type: ignore[assignment]
     attributes: Any = request
     attributes.user = AnonymousUser() if principal.user is None else principal.user
-    attributes.session = _Session()
+    attributes.session = PassingSession()
     attributes._messages = _Messages(request)
     # The caller has shown who they are, by no cookie.
     attributes._dont_enforce_csrf_checks = True
@@ -62,25 +62,6 @@ def request_for(
 def messages_of(request: HttpRequest) -> list[Any]:
     """The messages that were added to `request`, in order."""
     return list(getattr(request, "_messages", ()))
-
-
-class _Session(SessionBase):
-    """A session that is forgotten with its request."""
-
-    def exists(self, session_key: str) -> bool:
-        return False
-
-    def create(self) -> None:
-        self._session_cache: dict[str, Any] = {}
-
-    def save(self, must_create: bool = False) -> None:
-        return None
-
-    def delete(self, session_key: str | None = None) -> None:
-        return None
-
-    def load(self) -> dict[str, Any]:
-        return {}
 
 
 class _Messages(BaseStorage):

@@ -1,8 +1,8 @@
 """Values that are made anew for every call: frozen to a type checker, and to nobody else.
 
-Everything else here that is a value is a frozen dataclass or a NamedTuple. Making one of the first
-takes three times as long as making one of these, and reading a field of the second several times as
-long; a call makes half a dozen and reads their fields some fifty times.
+Everything else here that is a value is a frozen dataclass or a NamedTuple. Making one of the first,
+and reading a field of the second, takes several times as long as with one of these; a call makes
+half a dozen of them, and reads their fields over and over.
 """
 
 from __future__ import annotations

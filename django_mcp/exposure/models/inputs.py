@@ -14,20 +14,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, NotRequired
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinLengthValidator, MinValueValidator
 from django.db import models
-from django.forms.utils import from_current_timezone
-from django.utils import timezone
 from django.utils.duration import duration_microseconds
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from ...server.errors import RegistrationError
 from .annotations import list_of
 from .functions import Argument
-from .kinds import kind_of
+from .kinds import Moment, kind_of
 from .rows import MANY
 from .selection import SEPARATOR, Exposed, Selection
 
@@ -288,20 +284,7 @@ def _exact(value: Any) -> Any:
 
 
 def _datetime(field: Any) -> Any:
-    return Annotated[datetime.datetime, AfterValidator(_placed)]
-
-
-def _placed(value: datetime.datetime) -> datetime.datetime:
-    """A time as the database takes it; without a zone it is meant in that of the project."""
-    try:
-        if not settings.USE_TZ:
-            return timezone.make_naive(value) if timezone.is_aware(value) else value
-        placed: datetime.datetime = from_current_timezone(value)
-        return placed.astimezone(datetime.UTC)
-    except ValidationError as error:
-        raise ValueError(" ".join(error.messages)) from None
-    except OverflowError:
-        raise ValueError("is too early or too late") from None
+    return Moment
 
 
 def _time(field: Any) -> Any:

@@ -15,7 +15,9 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.forms.utils import from_current_timezone
 from django.utils import timezone
 from pydantic import AfterValidator, PlainSerializer, WithJsonSchema
 from typing_extensions import TypedDict
@@ -71,15 +73,21 @@ ExactDuration = Annotated[
 ]
 
 
-def _in_the_projects_terms(value: datetime.datetime) -> datetime.datetime:
-    """With a time zone where the project's have one, and without where they have none."""
-    if settings.USE_TZ:
-        return timezone.make_aware(value) if timezone.is_naive(value) else value
-    return value if timezone.is_naive(value) else timezone.make_naive(value)
+def _placed(value: datetime.datetime) -> datetime.datetime:
+    """A time as the database takes it; without a zone it is meant in that of the project."""
+    try:
+        if not settings.USE_TZ:
+            return timezone.make_naive(value) if timezone.is_aware(value) else value
+        placed: datetime.datetime = from_current_timezone(value)
+        return placed.astimezone(datetime.UTC)
+    except ValidationError as error:
+        raise ValueError(" ".join(error.messages)) from None
+    except OverflowError:
+        raise ValueError("is too early or too late") from None
 
 
 #: A moment without a time zone is in the current one.
-Moment = Annotated[datetime.datetime, AfterValidator(_in_the_projects_terms)]
+Moment = Annotated[datetime.datetime, AfterValidator(_placed)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,13 +26,13 @@ from django.contrib.auth import (
     SESSION_KEY,
 )
 from django.contrib.messages.storage import default_storage
-from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import WSGIRequest
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch
 
 from ...server.access import Principal
 from ...server.context import Context
+from ..passing_session import PassingSession
 from .inputs import Parts
 
 #: Headers of the call that a view sees: who asks from where, in which language, and for tracing.
@@ -59,29 +59,6 @@ NEVER_CARRIED: Final = frozenset(
 
 #: JSON where the view has it, and whatever else it has.
 ACCEPT: Final = "application/json, */*;q=0.5"
-
-
-class PassingSession(SessionBase):
-    """A session for one request. What is written to it can be read, and is forgotten."""
-
-    def exists(self, session_key: str) -> bool:
-        return False
-
-    def create(self) -> None:
-        self.modified = True
-
-    def save(self, must_create: bool = False) -> None:
-        return None
-
-    def delete(self, session_key: str | None = None) -> None:
-        return None
-
-    def load(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def clear_expired(cls) -> None:
-        return None
 
 
 class ViewRequest(WSGIRequest):
@@ -181,7 +158,7 @@ def _let_in(request: Any, principal: Principal) -> None:
     request._cached_user = request._acached_user = user
 
 
-def _sign_in(session: SessionBase, user: Any) -> None:
+def _sign_in(session: PassingSession, user: Any) -> None:
     """Have the session say what it says of a user who has logged in: some middleware asks it."""
     backends = [getattr(user, "backend", None), *settings.AUTHENTICATION_BACKENDS]
     session[SESSION_KEY] = str(getattr(user, "pk", ""))
