@@ -64,7 +64,8 @@ class Things(ModelResource):
 CALLS = {
     "aggregate_things": {},
     "query_things": {"select": ["name"]},
-    "list_things": {},
+    # In an order of the caller's choice; the usual one is not limited.
+    "list_things": {"order_by": "-name"},
     "search_things": {"search": "lamp"},
 }
 
