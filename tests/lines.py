@@ -21,7 +21,7 @@ from django_mcp.authentication import anonymous
 from django_mcp.protocol import sse
 from django_mcp.routing import MCPRouter, mount
 from django_mcp.server.exchange import Caller
-from django_mcp.transports.http.types import Headers, HttpRequest, Refused
+from django_mcp.transports.http.types import HttpRequest, Refused, read_headers
 from django_mcp.transports.stdio import Stdio
 from tests.doors import AsgiDoor, Reply, Request
 
@@ -364,7 +364,7 @@ def application_of(kind: str, server: MCPServer, authenticate: Any = anonymous) 
 async def _serve_streams(server: MCPServer, authenticate: Any, line: PipeLine) -> None:
     """Serve what a client says on two streams, and ask who it is as of a request."""
     raw = [(name.encode(), value.encode()) for name, value in line.headers.items()]
-    request = HttpRequest("GET", "http", "/", Headers(raw))
+    request = HttpRequest("GET", "http", "/", read_headers(raw))
 
     async def caller() -> Caller:
         principal = authenticate(request)

@@ -178,9 +178,9 @@ async def test_every_kind_of_value_is_written_exactly(things: Guest) -> None:
         "owner": None,
         "tags": [{"id": 1, "label": "old"}, {"id": 2, "label": "blue"}],
     }
-    assert row == {"id": 4, **given, "picture": None, **relations}
-    assert row == await things.call("get_thing", id=4)
-    thing = await models.Thing.objects.aget(pk=4)
+    assert row == {"id": row["id"], **given, "picture": None, **relations}
+    assert row == await things.call("get_thing", id=row["id"])
+    thing = await models.Thing.objects.aget(pk=row["id"])
     assert thing.price == Decimal("12345678901.7891")
     assert thing.kept_for == datetime.timedelta(days=2, seconds=5, microseconds=7)
     assert (thing.password, thing.api_token) == ("", "")

@@ -56,7 +56,9 @@ async def test_a_client_that_asks_for_the_newest_falls_back(serving: Site) -> No
         sse_client(serving.url("sse")) as streams,
         ClientSession(*streams, read_timeout_seconds=ANSWERED) as client,
     ):
-        with pytest.raises(Exception, match="initialize comes first"):
+        with pytest.raises(
+            Exception, match="This connection speaks revisions that begin with initialize"
+        ):
             await client.discover()
         await client.initialize()
         assert (await client.call_tool("add", {"a": 1, "b": 2})).content[0].text == "3"

@@ -12,15 +12,14 @@ import mcp_types as types
 import pytest
 from mcp import Client
 
-from tests.interop.conftest import LEGACY
+from tests.interop.conftest import (
+    LEGACY,
+    sdk_1x,  # noqa: F401 - the fixture
+)
 from tests.interop.servers import ANSWERED, Wire, http_client, transport
 from tests.interop.site.happening import SIGNS
 from tests.interop.test_questions import Five, able
-from tests.interop.test_sdk_1x import (
-    comparable,
-    drive,
-    sdk_1x,  # noqa: F401 - the fixture
-)
+from tests.interop.test_sdk_1x import comparable, drive
 
 from . import shared
 from .proxy import proxy
