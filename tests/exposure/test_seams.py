@@ -39,3 +39,29 @@ async def test_nothing_is_seen_beyond_an_object_that_is_hidden(
     anchor, lamp, _ = found["items"]
     assert anchor[name] is None
     assert lamp[name] is not None
+
+
+# ------------------------------------------------------------------------------ what is no bool
+
+
+class Unasked(ModelResource):
+    """Whose permission is a coroutine, which nobody awaits."""
+
+    fields = ("word",)
+    query = True
+
+    async def has_view_permission(self, ctx: Any, obj: Any = None) -> bool:  # type: ignore[override]
+        return False
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+async def test_a_permission_that_is_no_bool_lets_nobody_look_through_a_relation(
+    server: MCPServer, ann: Any
+) -> None:
+    server.expose(models.Thing, fields=("name", "tags"), query=True)
+    server.expose(models.Tag, Unasked)
+    server.add_query_tool(name="ask")
+    guest = Guest(server, ann)
+
+    assert (await guest.call("get_thing", id=1))["tags"] == []
+    assert "there are things" in await guest.fail("ask", model="tags", select=["word"])
