@@ -3,11 +3,14 @@ one database takes otherwise than another is answered alike."""
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
 
 from django_mcp import MCPServer, ModelResource
+from django_mcp.exposure.models import pages
 
 from .depot import models
 from .depot.server import Guest
@@ -39,6 +42,61 @@ async def test_nothing_is_seen_beyond_an_object_that_is_hidden(
     anchor, lamp, _ = found["items"]
     assert anchor[name] is None
     assert lamp[name] is not None
+
+
+async def test_a_hidden_object_does_not_make_another_page(server: MCPServer, ann: Any) -> None:
+    server.expose(models.Maker, Makers)
+    guest = Guest(server, ann)
+
+    with_hidden = await guest.call("list_makers", limit=1)
+    await models.Thing.objects.filter(maker=2).aupdate(maker=None)
+    await models.Maker.objects.filter(pk=2).adelete()
+
+    assert await guest.call("list_makers", limit=1) == with_hidden
+    assert with_hidden["next_cursor"] is None
+
+
+async def test_a_cursor_holds_nothing_of_what_is_hidden(
+    server: MCPServer, ann: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LOOKED_AT", 3)
+    names = [f"Deep {number}" for number in range(10)]
+    await models.Maker.objects.abulk_create([models.Maker(name=name) for name in names])
+    await models.Maker.objects.acreate(name="Zebra")
+    server.expose(models.Maker, Makers)
+    guest = Guest(server, ann)
+
+    found: list[str] = []
+    cursors: list[str] = []
+    cursor = None
+    while len(cursors) < 20:
+        page = await guest.call("list_makers", limit=5, cursor=cursor)
+        found += [item["name"] for item in page["items"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+        cursors.append(cursor)
+
+    assert found == ["Acme", "Zebra"]
+    for each in cursors:
+        body = each.partition(":")[0]
+        assert b"Deep" not in base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+
+
+async def test_nobody_counts_what_is_hidden_with_a_cursor_of_their_own(
+    server: MCPServer, ann: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LOOKED_AT", 2)
+    await models.Maker.objects.acreate(name="Deeper")
+    await models.Maker.objects.acreate(name="Zebra")
+    server.expose(models.Maker, Makers)
+    guest = Guest(server, ann)
+    given = (await guest.call("list_makers"))["next_cursor"]
+    forged = json.dumps(["name,id", ["Acme", 1], 2]).encode()
+
+    body = base64.urlsafe_b64encode(forged).decode().rstrip("=")
+    for cursor in (body, f"{body}:{given.partition(':')[2]}", f"{given}x", ":", "::"):
+        said = await guest.fail("list_makers", cursor=cursor)
+        assert said.startswith("cursor is not of this list")
 
 
 # ------------------------------------------------------------------------------ what is no bool
