@@ -8,12 +8,13 @@ import json
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from django_mcp import MCPServer, ModelResource
 from django_mcp.exposure.models import pages
 
 from .depot import models
-from .depot.server import Guest
+from .depot.server import Guest, user_with
 
 
 class Makers(ModelResource):
@@ -123,3 +124,54 @@ async def test_a_permission_that_is_no_bool_lets_nobody_look_through_a_relation(
 
     assert (await guest.call("get_thing", id=1))["tags"] == []
     assert "there are things" in await guest.fail("ask", model="tags", select=["word"])
+
+
+# ------------------------------------------------------------- where nothing of a relation is seen
+
+
+class Elsewhere(ModelResource):
+    """Things in the database called `elsewhere`, with a number of their maker's."""
+
+    fields = ("name", "maker", "maker__salary", "maker__name")
+    tools = ("list", "aggregate")
+    query = True
+    ordering_fields = ("name", "maker", "maker__salary")
+
+    def get_queryset(self, ctx: Any) -> Any:
+        return super().get_queryset(ctx).using("elsewhere")
+
+
+@pytest.mark.parametrize("measure", ["sum", "avg", "min", "max", "count_distinct"])
+async def test_what_is_hidden_altogether_is_measured_as_nothing(
+    server: MCPServer, stock: None, elsewhere: str, measure: str
+) -> None:
+    server.expose(models.Thing, Elsewhere)
+    server.expose(models.Maker, fields=("name",))
+    guest = Guest(server, await sync_to_async(user_with)("view_thing"))
+    text = f"{measure}(maker__salary)"
+    nothing = 0 if measure == "count_distinct" else None
+
+    summed = await guest.call("aggregate_things", measures=[text])
+    grouped = await guest.call("query_things", group_by=["maker__salary"], measures=[text])
+    having = {"field": text, "lookup": "gte", "value": 1}
+    some = await guest.call(
+        "query_things", group_by=["maker"], measures=[text], having=having, order_by=[text]
+    )
+
+    assert summed["rows"] == [{text: nothing}]
+    assert grouped["rows"] == [{"maker__salary": None, text: nothing}]
+    assert some["rows"] == []
+
+
+async def test_what_is_hidden_altogether_is_ordered_as_nothing(
+    server: MCPServer, stock: None, elsewhere: str
+) -> None:
+    server.expose(models.Thing, Elsewhere)
+    server.expose(models.Maker, fields=("name",))
+    guest = Guest(server, await sync_to_async(user_with)("view_thing"))
+
+    listed = await guest.call("list_things", order_by="-maker__salary")
+    asked = await guest.call("query_things", select=["name"], order_by=["maker", "-maker__salary"])
+
+    assert [item["name"] for item in listed["items"]] == ["Zither", "Anchor", "Lamp"]
+    assert [row["name"] for row in asked["rows"]] == ["Lamp", "Anchor", "Zither"]
