@@ -175,3 +175,57 @@ async def test_what_is_hidden_altogether_is_ordered_as_nothing(
 
     assert [item["name"] for item in listed["items"]] == ["Zither", "Anchor", "Lamp"]
     assert [row["name"] for row in asked["rows"]] == ["Lamp", "Anchor", "Zither"]
+
+
+# ----------------------------------------------------------------- what one database does not take
+
+
+class Named(ModelResource):
+    """Things in the database called `elsewhere`, by the names in their addresses."""
+
+    fields = ("name",)
+    filter_fields = {"name": ["contains"]}  # noqa: RUF012 - as a project would write it
+    ordering = ("name",)
+    lookup_field = "slug"
+    query = True
+
+    def get_queryset(self, ctx: Any) -> Any:
+        return super().get_queryset(ctx).using("elsewhere")
+
+
+async def test_a_forged_cursor_in_an_address_is_refused(
+    server: MCPServer, ann: Any, elsewhere: str
+) -> None:
+    server.expose(models.Thing, Named)
+    cursor = base64.urlsafe_b64encode(json.dumps(["name,slug", ["\0", "a"]]).encode()).decode()
+
+    reply = await Guest(server, ann).ask("resources/read", uri=f"depot://things?cursor={cursor}")
+
+    # SQLite takes the text, and PostgreSQL does not.
+    assert "result" in reply.json or reply.error["code"] == -32602
+
+
+async def test_a_text_that_is_too_long_to_be_looked_for_is_no_crash(
+    server: MCPServer, ann: Any, elsewhere: str
+) -> None:
+    server.expose(models.Thing, Named)
+    guest = Guest(server, ann)
+    text = "a" * 100_000
+    where = {"field": "name", "lookup": "contains", "value": text}
+
+    completed = await guest.ask(
+        "completion/complete",
+        ref={"type": "ref/resource", "uri": "depot://things/{slug}"},
+        argument={"name": "slug", "value": text},
+    )
+    replies = [
+        await guest.ask("tools/call", name="list_things", arguments={"name__contains": text}),
+        await guest.ask(
+            "tools/call", name="query_things", arguments={"select": ["name"], "where": where}
+        ),
+    ]
+
+    assert completed.result["completion"]["values"] == []
+    for reply in replies:
+        if reply.result.get("isError"):
+            assert reply.result["content"][0]["text"] == "A text is too long to be looked for."

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from django.db import DataError, models
+from django.db import DataError, OperationalError, models
 from django.db.models import QuerySet
 
 from ...protocol.uri_templates import UriTemplate
@@ -185,8 +185,12 @@ class ExposedModel:
 @contextmanager
 def asked_in_range() -> Iterator[None]:
     """Raises ToolError where the database refuses a value it is asked for: a number no column
-    holds, or a text with a NUL in it."""
+    holds, a text with a NUL in it, or one that SQLite finds too long to look for."""
     try:
         yield
     except (DataError, OverflowError, ValueError) as error:
         raise ToolError("A value is out of the range the database knows.") from error
+    except OperationalError as error:
+        if "pattern too complex" not in str(error):
+            raise
+        raise ToolError("A text is too long to be looked for.") from error
