@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django import forms
 
 from django_mcp import MCPServer, ModelResource
 from django_mcp.exposure.models import pages
@@ -229,3 +230,29 @@ async def test_a_text_that_is_too_long_to_be_looked_for_is_no_crash(
     for reply in replies:
         if reply.result.get("isError"):
             assert reply.result["content"][0]["text"] == "A text is too long to be looked for."
+
+
+class Chosen(forms.Form):
+    """Some tags, and a moment in two boxes."""
+
+    tags = forms.ModelMultipleChoiceField(models.Tag.objects.all(), required=False)
+    at = forms.SplitDateTimeField(required=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("tags", [2**63], "should be a key"),
+        ("tags", [str(10**30)], "should be a key"),
+        ("at", "0001-01-01T00:00:00+14:00", "is too early or too late"),
+        ("at", "9999-12-31T23:59:59-14:00", "is too early or too late"),
+    ],
+)
+async def test_what_no_column_holds_is_refused_by_a_form(
+    server: MCPServer, ann: Any, name: str, value: Any, words: str
+) -> None:
+    @server.tool.form(Chosen)
+    def choose(cleaned_data: dict[str, Any]) -> str:
+        return "chosen"
+
+    assert f"{name}: {words}" in await Guest(server, ann).fail("choose", **{name: value})
