@@ -42,6 +42,8 @@ from .templates import in_language_of
 DELETE: Final = "delete_selected"
 #: Objects that are named one by one.
 MOST_NAMED: Final = 20
+#: Letters that are searched for: each word becomes a condition, of which databases take so many.
+LONGEST_SEARCH: Final = 200
 #: Bytes of a file that an action answers with.
 MOST_BYTES: Final = 1024 * 1024
 
@@ -201,7 +203,8 @@ class AdminAction:
             with in_language_of(ctx):
                 return self._write(ctx, search, tool)
 
-        words = Annotated[str, Field(description=f"Which {self._plural}: words to search for.")]
+        what = f"Which {self._plural}: words to search for."
+        words = Annotated[str, Field(max_length=LONGEST_SEARCH, description=what)]
         write.__signature__ = _signature(ctx=Context, search=words)  # type: ignore[attr-defined]
         return write
 
@@ -210,7 +213,8 @@ class AdminAction:
         queryset = self._admin.get_queryset(request)
         found, repeats = self._admin.get_search_results(request, queryset, search)
         found = (found.distinct() if repeats else found)[: self._most]
-        lines = [f"- {each.pk}: {each}" for each in found]
+        # Not every database can be asked for a NUL, and none has one in a text that people see.
+        lines = [] if "\0" in search else [f"- {each.pk}: {each}" for each in found]
         if not lines:
             return f"There are no {self._plural} for {search!r}. Ask me which ones I mean."
         return "\n".join(

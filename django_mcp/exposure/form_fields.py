@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
@@ -156,7 +156,10 @@ def _object(field: forms.ModelChoiceField[Any]) -> Property:
 
 
 def _objects(field: forms.ModelMultipleChoiceField[Any]) -> Property:
-    return _list_of(_object(field), field)
+    one = _object(field)
+    if isinstance(key_field(field), models.IntegerField):
+        one = Property(schema=one.schema, read=_one_of_several)
+    return _list_of(one, field)
 
 
 def _list_of(item: Property, field: forms.Field) -> Property:
@@ -251,6 +254,18 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def _one_of_several(value: Any) -> Any:
+    """A key that is a number, or the text of one. What no column holds is refused here: the field
+    asks for all keys at once, which SQLite answers with OverflowError."""
+    try:
+        number = int(_scalar(value))
+    except (ValueError, TypeError):
+        return _scalar(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"should be a key; got {shown(value)}")
+    return value
+
+
 # Clients write numbers and flags as texts too, which the fields read as they do those of a page.
 
 
@@ -292,9 +307,17 @@ def _parsed(parse: Callable[[str], Any], what: str) -> Callable[[Any], Any]:
 
 def _read_moment(value: Any) -> Any:
     found = _parsed(parse_datetime, "a date and a time")(value)
-    if isinstance(found, datetime) and timezone.is_aware(found) and not settings.USE_TZ:
-        return timezone.make_naive(found, timezone.get_default_timezone())
-    return found
+    if not isinstance(found, datetime) or timezone.is_naive(found):
+        return found
+    try:
+        # Where it is stored, and where it is shown, it may be in another year.
+        found.astimezone(UTC)
+        own = timezone.make_naive(
+            found, None if settings.USE_TZ else timezone.get_default_timezone()
+        )
+        return found if settings.USE_TZ else own
+    except OverflowError:
+        raise ValueError(f"is too early or too late: {shown(value)}") from None
 
 
 # ---------------------------------------------------------------------------------------- words

@@ -149,13 +149,14 @@ class _Documents:
         queryset, row = exposed.shape.load(queryset, scope, whole=True)
         order = next(iter(exposed.orders.values()))
         try:
-            page = order.page(
-                queryset,
-                scope,
-                limit=given.get("limit") or exposed.resource.list_per_page,
-                cursor=given.get("cursor"),
-                allows=exposed.allows(ctx),
-            )
+            with asked_in_range():
+                page = order.page(
+                    queryset,
+                    scope,
+                    limit=given.get("limit") or exposed.resource.list_per_page,
+                    cursor=given.get("cursor"),
+                    allows=exposed.allows(ctx),
+                )
         except ToolError as error:
             raise InvalidParams(error.message) from error
         items = [
@@ -210,13 +211,14 @@ class _Documents:
             queryset = queryset.select_related(*resource.select_related)
         queryset = queryset.prefetch_related(*resource.prefetch_related)
         try:
-            page = self._by_key.page(
-                queryset,
-                exposed.scope(ctx, queryset),
-                limit=limit,
-                cursor=after,
-                allows=exposed.allows(ctx),
-            )
+            with asked_in_range():
+                page = self._by_key.page(
+                    queryset,
+                    exposed.scope(ctx, queryset),
+                    limit=limit,
+                    cursor=after,
+                    allows=exposed.allows(ctx),
+                )
         except ToolError as error:
             raise InvalidParams(
                 "params.cursor is not a cursor of resources: send nextCursor of the page before "

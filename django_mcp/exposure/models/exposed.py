@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from django.db import DataError, models
+from django.db import DataError, OperationalError, models
 from django.db.models import QuerySet
 
 from ...protocol.uri_templates import UriTemplate
@@ -96,11 +96,15 @@ class ExposedModel:
 
     def visible(self, ctx: Caller) -> QuerySet[Any] | None:
         """The objects the caller may see at the end of a relation; None for all there are."""
-        if not self.resource.has_view_permission(ctx):
+        if not self.may_view_any(ctx):
             return self.model._default_manager.none()
         if type(self.resource).get_queryset is ModelResource.get_queryset:
             return None
         return self.objects(ctx)
+
+    def may_view_any(self, ctx: Caller) -> bool:
+        """Whether the caller may see objects at all; what is no bool says no."""
+        return self.resource.has_view_permission(ctx) is True
 
     def may_view(self, ctx: Caller, obj: Any) -> bool:
         """Whether the caller may see `obj`, which is one of the `objects`."""
@@ -129,7 +133,7 @@ class ExposedModel:
         other = self._others(member.related)
         if other is None or other.object_permissions:
             return None
-        return other if other.resource.has_view_permission(ctx) else None
+        return other if other.may_view_any(ctx) else None
 
     def other(self, model: type[models.Model]) -> ExposedModel | None:
         """`model` as it is exposed on the same server; None where it is not."""
@@ -181,8 +185,12 @@ class ExposedModel:
 @contextmanager
 def asked_in_range() -> Iterator[None]:
     """Raises ToolError where the database refuses a value it is asked for: a number no column
-    holds, or a text with a NUL in it."""
+    holds, a text with a NUL in it, or one that SQLite finds too long to look for."""
     try:
         yield
     except (DataError, OverflowError, ValueError) as error:
         raise ToolError("A value is out of the range the database knows.") from error
+    except OperationalError as error:
+        if "pattern too complex" not in str(error):
+            raise
+        raise ToolError("A text is too long to be looked for.") from error

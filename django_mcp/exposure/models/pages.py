@@ -2,7 +2,10 @@
 
 Never by an offset, so that a page far down costs what the first one does, and never with a count.
 A cursor holds the values the last object had in the fields it is ordered by, all of them exposed;
-who forges one sees no more than another page.
+who forges one sees no more than another page. Where only code knows which objects the caller may
+see, the others have no part in it: a page is followed by another where that has an object the
+caller may see, or where too many had to be looked at to know. The cursor then counts those that
+were passed by, and is signed, since whoever could count otherwise would find them.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.core import signing
 from django.db import connections
 from django.db.models import F, Q, QuerySet
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +28,7 @@ from .selection import Exposed, Selection
 
 #: Objects that are looked at for one page, where only code knows which the caller may see.
 LOOKED_AT: Final = 1_000
+_SALT: Final = "django_mcp.exposure.pages"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,35 +95,51 @@ class Order:
         queryset = queryset.order_by(
             *[f"{'-' if column.descending else ''}{column.name}" for column in columns]
         )
-        after = None if cursor is None else self._decode(cursor)
+        after, passed = (None, 0) if cursor is None else self._decode(cursor)
+        begin = _further(queryset, columns, after, passed) if passed else after
+        if passed and begin is None:
+            return Page(objects=[], next_cursor=None)
         found: list[Any] = []
-        last, looked_at = None, 0
-        for obj in _behind(queryset, columns, after, limit + 1):
-            if len(found) == limit or looked_at == LOOKED_AT:
-                values = [column.read(last) for column in columns]
-                return Page(objects=found, next_cursor=self._encode(values))
-            last, looked_at = obj, looked_at + 1
+        looked_at = 0
+        for obj in _behind(queryset, columns, begin, limit + 1):
+            if looked_at == LOOKED_AT and allows is not None:
+                return Page(objects=found, next_cursor=self._encode(after, passed))
+            looked_at, passed = looked_at + 1, passed + 1
             if allows is None or allows(obj):
+                if len(found) == limit:
+                    return Page(objects=found, next_cursor=self._encode(after))
                 found.append(obj)
+                after, passed = [column.read(obj) for column in columns], 0
         return Page(objects=found, next_cursor=None)
 
     # ------------------------------------------------------------------------------------- cursors
 
-    def _encode(self, values: Sequence[Any]) -> str:
-        parts = [",".join(key.name for key in self.keys), to_jsonable_python(list(values))]
+    def _encode(self, values: Sequence[Any] | None, passed: int = 0) -> str:
+        """The cursor to what follows `values`, and `passed` objects after them."""
+        known = None if values is None else to_jsonable_python(list(values))
+        parts = [",".join(key.name for key in self.keys), known]
+        if passed:
+            return signing.dumps([*parts, passed], salt=_SALT)
         text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
         return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
 
-    def _decode(self, cursor: str) -> list[Any]:
+    def _decode(self, cursor: str) -> tuple[list[Any] | None, int]:
+        """The values, and how many objects after them were passed by."""
         try:
-            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-            names, values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+            passed = 0
+            if ":" in cursor:
+                names, values, passed = signing.loads(cursor, salt=_SALT)
+            else:
+                padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+                names, values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             if names == ",".join(key.name for key in self.keys):
+                if passed and values is None:
+                    return None, passed
                 return [
                     adapter.validate_json(json.dumps(value))
                     for adapter, value in zip(self._values, values, strict=True)
-                ]
-        except (ValueError, TypeError, RecursionError, ValidationError):
+                ], passed
+        except (ValueError, TypeError, RecursionError, ValidationError, signing.BadSignature):
             pass
         raise ToolError(
             "cursor is not of this list: send next_cursor of the page before unchanged, with the "
@@ -197,6 +218,17 @@ def _behind(
         if count < size:
             return
         values = [column.read(last) for column in columns]
+
+
+def _further(
+    queryset: QuerySet[Any], columns: Sequence[_Column], values: list[Any] | None, count: int
+) -> list[Any] | None:
+    """The values of the object that is `count` further than `values`; None where none is."""
+    for segment in _segments(queryset, columns, values):
+        for obj in segment[count - 1 : count]:
+            return [column.read(obj) for column in columns]
+        count -= segment.count()
+    return None
 
 
 def _segments(

@@ -65,7 +65,7 @@ def add_query_of(
 
     def ask(ctx: Context, given: dict[str, Any]) -> Any:
         wanted = given.pop("model")
-        known = {e.resource.plural: e for e in found() if e.resource.has_view_permission(ctx)}
+        known = {e.resource.plural: e for e in found() if e.may_view_any(ctx)}
         exposed = known.get(wanted)
         if exposed is None:
             there = f"there are {', '.join(sorted(known))}" if known else "there are none"
@@ -73,7 +73,7 @@ def add_query_of(
         return _Query(name, exposed, ctx, given).answer()
 
     def rule(principal: Principal) -> bool:
-        return any(e.rule(e.resource.has_view_permission)(principal) for e in found())
+        return any(e.rule(e.resource.has_view_permission)(principal) is True for e in found())
 
     model = Argument(
         annotation=Annotated[str, Field(max_length=LONGEST)],

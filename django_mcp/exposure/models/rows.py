@@ -115,13 +115,13 @@ class _Ways:
             return attrgetter(member.field.attname)
         may_view = self._scope.may_view
         path = member.hops[-1][0]
-        reach = _following(self._known[path].attributes)
+        reach = _following(self._known[path].attributes, may_view)
         if member.many:
             return _references(reach, may_view)
         if member.is_relation:
             own = "pk" if member.field.auto_created else member.field.target_field.attname
-            return _reference(reach, own, may_view)
-        return _beyond(reach, member.field, may_view)
+            return _reference(reach, own)
+        return _beyond(reach, member.field)
 
     def _lead(self, path: str, model: type[models.Model], member: Exposed) -> _Way:
         parent, _, name = path.rpartition(SEPARATOR)
@@ -147,8 +147,9 @@ class _Ways:
         return _Way(f"{before.attributes}{SEPARATOR}{to}" if parent else to, joined=False)
 
 
-def _following(attributes: str) -> Reader:
-    """What goes from an object along `attributes`, to None where one of them leads nowhere."""
+def _following(attributes: str, may_view: Callable[[Any], bool]) -> Reader:
+    """What goes from an object along `attributes`, to None where one of them leads nowhere, or to
+    an object the caller may not see. Several objects are left as they are."""
     names = attributes.split(SEPARATOR)
 
     def reach(obj: Any) -> Any:
@@ -157,19 +158,17 @@ def _following(attributes: str) -> Reader:
                 obj = getattr(obj, name)
             except ObjectDoesNotExist:  # the other side of a one-to-one relation
                 return None
-            if obj is None:
+            if obj is None or not (isinstance(obj, list) or may_view(obj)):
                 return None
         return obj
 
     return reach
 
 
-def _reference(reach: Reader, own: str, may_view: Callable[[Any], bool]) -> Reader:
+def _reference(reach: Reader, own: str) -> Reader:
     def read(obj: Any) -> Any:
         found = reach(obj)
-        if found is None or not may_view(found):
-            return None
-        return {"id": getattr(found, own), "label": str(found)}
+        return None if found is None else {"id": getattr(found, own), "label": str(found)}
 
     return read
 
@@ -181,12 +180,12 @@ def _references(reach: Reader, may_view: Callable[[Any], bool]) -> Reader:
     return read
 
 
-def _beyond(reach: Reader, field: Any, may_view: Callable[[Any], bool]) -> Reader:
+def _beyond(reach: Reader, field: Any) -> Reader:
     own = _file(field.attname) if isinstance(field, models.FileField) else attrgetter(field.attname)
 
     def read(obj: Any) -> Any:
         found = reach(obj)
-        return None if found is None or not may_view(found) else own(found)
+        return None if found is None else own(found)
 
     return read
 

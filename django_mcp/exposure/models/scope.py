@@ -12,8 +12,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from django.db import models
-from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce, NullIf
 
 from .options import Caller
 from .selection import Exposed
@@ -97,7 +109,10 @@ class Scope:
         """What `member`, which is one value, is ordered and grouped by: null where it is hidden."""
         seen = self._seen(member)
         column = F(self._path(_column(member)))
-        return column if seen is None else Case(When(seen, then=column), default=None)
+        if seen is None:
+            return column
+        # A null of its type: PostgreSQL has no sum of a bare one, where nothing at all is seen.
+        return Case(When(seen, then=column), default=NullIf(column, column))
 
     def count(self, member: Exposed) -> Any:
         """How many objects the caller sees at the end of `member`, a relation to several."""
@@ -108,7 +123,11 @@ class Scope:
             rows = rows.filter(**{f"{there}__in": limit.values("pk")})
         counted = rows.values(f"{here}__pk").annotate(mcp_count=Count(there, distinct=True))
         found = Coalesce(Subquery(counted.values("mcp_count")), 0)
-        return found if self._before is None else Case(When(self._before, then=found), default=None)
+        if self._before is None:
+            return found
+        return Case(
+            When(self._before, then=found), default=Cast(Value(None), models.IntegerField())
+        )
 
     def condition(self, member: Exposed, lookup: str, value: Any) -> Q:
         """The objects whose `member` compares with `value` as `lookup` says."""

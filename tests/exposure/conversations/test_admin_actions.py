@@ -397,3 +397,20 @@ async def test_a_prompt_finds_the_objects_a_person_means(server: MCPServer, door
     )
     assert len((await got("")).splitlines()) == 3
     assert await got("whale") == "There are no books for 'whale'. Ask me which ones I mean."
+
+
+@pytest.mark.parametrize(
+    ("search", "words"),
+    [("w " * 3000, "should have at most 200 characters"), ("Emm\0", "There are no books for")],
+)
+async def test_what_no_database_can_be_asked_for_is_no_crash(
+    server: MCPServer, door: Door, search: str, words: str
+) -> None:
+    server.add_admin_action(Book, "make_published", prompt=True)
+    await Book.objects.acreate(title="Emma")
+    params = {"name": "make_published_book", "arguments": {"search": search}}
+
+    reply = await door.post(envelope("prompts/get", params), x_caller="editor")
+
+    told = reply.messages[-1]
+    assert words in str(told.get("result") or told["error"]["message"])
