@@ -11,6 +11,7 @@ What an object shows of others is not followed: for that, and for what sends no 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -24,9 +25,10 @@ from ..announcing import Announcer, News, announcer_of
 from .exposed import ExposedModel
 from .options import ModelResource
 
-#: The attribute of an object in which its key is kept as it was when the object was loaded; with
-#: the name of the field behind it.
+#: The attribute of an object in which a watcher keeps its key as it was when the object was loaded;
+#: with the watcher's number behind it, for another server may watch the same model.
 _LOADED: Final = "_mcp_loaded_"
+_numbers: Final = count(1)
 
 
 class Watcher:
@@ -40,7 +42,7 @@ class Watcher:
         #: Whether a change of an object may move it in or out of what a caller may see.
         self._moves = moves or resource.object_permissions
         self._listed = resource.listed
-        self._loaded_key = f"{_LOADED}{exposed.lookup.field.attname}"
+        self._loaded_key = f"{_LOADED}{next(_numbers)}"
 
     def connect(self) -> None:
         """Hear from now on, for as long as this is kept."""
