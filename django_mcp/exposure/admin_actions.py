@@ -65,7 +65,7 @@ class AdminAction:
         self._most = max_objects
         self._confirms = action == DELETE if confirm is None else confirm
         self._posted = {"post": "yes"} if posted is None and action == DELETE else posted or {}
-        _, _, description = model_admin.get_action(action)
+        _, description = _parts(model_admin.get_action(action))
         options = model_admin.opts
         self.description: str = description % model_format_dict(options)
         self._kind = f"{options.app_label}_{options.model_name}"
@@ -126,7 +126,8 @@ class AdminAction:
         if self._confirms and not ctx.wait(ctx.confirm(question)):
             return "Nothing was done: the user said no."
         try:
-            response = found[0](self._admin, request, chosen.all())
+            function, _ = _parts(found)
+            response = function(self._admin, request, chosen.all())
         except PermissionDenied:
             raise ToolError("You may not do this to all of these objects.") from None
         return self._result(request, response, len(chosen))
@@ -305,3 +306,10 @@ def _file(response: HttpResponseBase, action: str) -> File | None:
     name = disposition.partition('filename="')[2].partition('"')[0]
     name = name or f"{action}{mimetypes.guess_extension(kind) or ''}"
     return File(data=bytes(data), name=name, mime_type=kind or None)
+
+
+def _parts(action: Any) -> tuple[Callable[..., Any], str]:
+    """The function and the description of what Django says of an action: a tuple up to 6.0."""
+    if isinstance(action, tuple):
+        return action[0], action[2]
+    return action.func, action.plural_description
