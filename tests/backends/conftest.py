@@ -17,6 +17,7 @@ from django.db import connections
 
 from django_mcp.backends import orm
 from django_mcp.backends.cache import CacheEvents, CacheSessions, Shelf
+from django_mcp.backends.carrier import _carriers
 from django_mcp.backends.threads import DjangoWorkers
 from django_mcp.server.events import InMemoryEvents
 from django_mcp.server.sessions import InMemorySessions, Limits
@@ -194,3 +195,10 @@ def cached(request: pytest.FixtureRequest, settings: Any) -> Iterator[None]:
         # Django leaves the connections of each thread to the garbage collector.
         for each in pools:
             each.disconnect()
+
+
+@pytest.fixture(autouse=True)
+def no_carriers_of_others() -> None:
+    """What tests of other modules said is carried, and nothing of their threads remains."""
+    for carrier in list(_carriers()):
+        carrier.close()
