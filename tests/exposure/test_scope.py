@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from django_mcp import MCPServer, ModelResource
+from django_mcp.exposure.models.registry import exposed_on
+from django_mcp.exposure.models.scope import Scope
 
 from .depot import models
 from .depot.server import Guest, user_with
@@ -172,3 +174,22 @@ async def test_hidden_things_behind_two_relations(server: MCPServer, ann: Any) -
         "Anchor": None,
         "Lamp": "France",
     }
+
+
+def test_an_object_of_an_heir_is_asked_about_as_one_of_the_model(server: MCPServer) -> None:
+    """A manager may return objects of another class than the relation leads to."""
+
+    @server.expose(models.Vehicle)
+    class Seen(ModelResource):
+        fields = ("plate",)
+        object_permissions = True
+
+        def has_view_permission(self, ctx: Any, obj: Any = None) -> bool:
+            return obj is None or obj.plate == "seen"
+
+    caller: Any = None
+    scope = Scope(caller, exposed_on(server).get, "default")
+
+    for kind in (models.Vehicle, models.OldVehicle, models.Truck):
+        assert scope.may_view(kind(plate="seen"))
+        assert not scope.may_view(kind(plate="hidden"))

@@ -101,9 +101,15 @@ class Scope:
         return self._limits[model]
 
     def may_view(self, obj: Any) -> bool:
-        """Whether the caller may see `obj` at the end of a relation, which is in its `limit`."""
-        other = self._others(type(obj))
-        return other is None or not other.object_permissions or other.may_view(self._ctx, obj)
+        """Whether the caller may see `obj` at the end of a relation, which is in its `limit`.
+
+        A manager may return objects of a class that inherits from the exposed model's.
+        """
+        kin = [self._others(model) for model in type(obj).__mro__]
+        return all(
+            other is None or not other.object_permissions or other.may_view(self._ctx, obj)
+            for other in kin
+        )
 
     def expression(self, member: Exposed) -> Any:
         """What `member`, which is one value, is ordered and grouped by: null where it is hidden."""
