@@ -291,7 +291,7 @@ def test_the_exceptions_of_functions_are_documented() -> None:
         ("forms.md", MCPServer.add_form_tool),
         ("templates.md", MCPServer.add_template_prompt),
         ("templates.md", MCPServer.add_template_resource),
-        ("resources.md", MCPServer.resource),
+        ("resources.md", PlainServer.resource),
         ("prompts.md", MCPServer.add_prompt),
         ("server.md", PlainServer.__init__),
         ("context.md", django_mcp.Context.sample),

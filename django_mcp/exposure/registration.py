@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
-from ..protocol import types
-from ..server.components import Prompt, Tool, Visible
+from ..server.components import Prompt, Tool
 from ..server.context import Context
 from ..server.decorators import (
-    Permission,
     PromptDecorator,
     PromptOptions,
     ResourceOptions,
     ToolDecorator,
+    ToolFacts,
     ToolOptions,
 )
 from ..server.errors import RegistrationError
@@ -176,16 +175,7 @@ class DjangoRegistration(Registration):
         middleware: bool = True,
         headers: Sequence[str] = (),
         max_bytes: int = 1024 * 1024,
-        title: str | None = None,
-        description: str | None = None,
-        read_only: bool | None = None,
-        destructive: bool | None = None,
-        idempotent: bool | None = None,
-        open_world: bool | None = None,
-        icons: Sequence[types.Icon] = (),
-        meta: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
-        permission: Permission | None = None,
+        **options: Unpack[ToolFacts],
     ) -> None:
         """Register a view as a tool: by the name of its URL ("library:book"), or itself.
 
@@ -208,12 +198,6 @@ class DjangoRegistration(Registration):
         # Here, because servers are made while apps are loaded, and most have no views.
         from .views import tools
 
-        hints = {
-            "read_only_hint": read_only,
-            "destructive_hint": destructive,
-            "idempotent_hint": idempotent,
-            "open_world_hint": open_world,
-        }
         if not isinstance(view, str) and not callable(view):
             raise RegistrationError(
                 f"{view!r} is no view: give one, or the name of its URL, as in "
@@ -239,13 +223,7 @@ class DjangoRegistration(Registration):
             middleware=middleware,
             headers=tools.checked_headers(headers),
             max_bytes=max_bytes,
-            title=title,
-            description=description,
-            hints=hints,
-            icons=icons,
-            meta=meta,
-            timeout=timeout,
-            rule=self._rule(permission),
+            **self._tool_options(**options),
         )
         self.waiting.add(name, lambda: self.tools.add(tool.build()))
 
@@ -316,42 +294,14 @@ class DjangoRegistration(Registration):
         /,
         *,
         template: str | None = None,
-        name: str | None = None,
-        title: str | None = None,
-        description: str | None = None,
-        mime_type: str | None = None,
         size: int | None = None,
-        annotations: types.Annotations | None = None,
-        icons: Sequence[types.Icon] = (),
-        meta: Mapping[str, Any] | None = None,
-        permission: Permission | None = None,
-        visible: Visible | None = None,
+        **options: Unpack[ResourceOptions],
     ) -> Callable[[F], F]:
-        """Register the decorated function as the content of `uri`.
+        """Register the decorated function as the content of `uri`, as any server does.
 
         With `template`, the name of a template, the function returns its context, and the content
         is what it renders, in the language of each request; the type is guessed from its name.
-
-        A URI with variables ("library://books/{book_id}") is a template, and the variables are the
-        function's parameters, converted to their types. The function returns a string, bytes,
-        anything that is JSON, or contents of its own making.
-
-        `visible(ctx, named)` says whether the caller may follow what several URIs of a template
-        name: each of `named` has `uri` and `arguments`, and the result is a bool for each.
-
-        Raises RegistrationError where variables and parameters differ, or the URI is taken.
         """
-        options: ResourceOptions = {
-            "name": name,
-            "title": title,
-            "description": description,
-            "mime_type": mime_type,
-            "annotations": annotations,
-            "icons": icons,
-            "meta": meta,
-            "permission": permission,
-            "visible": visible,
-        }
         if template is None:
             return super().resource(uri, size=size, **options)
         template_name = template

@@ -6,7 +6,7 @@ What they register is `registration`'s business, which says what each option mea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, overload
 
 from ..protocol import types
 from .access import AccessRule
@@ -20,8 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Permission = AccessRule | str
 
 
-class ToolOptions(TypedDict, total=False):
-    """What may be said of a tool, however it is made."""
+class ToolFacts(TypedDict, total=False):
+    """What may be said of a tool, whatever is behind it."""
 
     title: str | None
     description: str | None
@@ -31,9 +31,20 @@ class ToolOptions(TypedDict, total=False):
     open_world: bool | None
     icons: Sequence[types.Icon]
     meta: Mapping[str, Any] | None
-    structured_output: bool | None
     timeout: float | None
     permission: Permission | None
+
+
+class ToolOptions(ToolFacts, total=False):
+    """What may be said of a tool that is a function."""
+
+    structured_output: bool | None
+
+
+class OwnSchemaOptions(ToolOptions, total=False):
+    """What may be said of a tool whose function is all there is of it."""
+
+    input_schema: dict[str, Any] | None
 
 
 class PromptOptions(TypedDict, total=False):
@@ -71,21 +82,7 @@ class ToolDecorator:
 
     @overload
     def __call__(
-        self,
-        name: str | None = None,
-        *,
-        title: str | None = None,
-        description: str | None = None,
-        read_only: bool | None = None,
-        destructive: bool | None = None,
-        idempotent: bool | None = None,
-        open_world: bool | None = None,
-        icons: Sequence[types.Icon] = (),
-        meta: Mapping[str, Any] | None = None,
-        structured_output: bool | None = None,
-        input_schema: dict[str, Any] | None = None,
-        timeout: float | None = None,
-        permission: Permission | None = None,
+        self, name: str | None = None, **options: Unpack[OwnSchemaOptions]
     ) -> Callable[[F], F]: ...
 
     def __call__(self, name: Any = None, **options: Any) -> Any:
@@ -104,14 +101,7 @@ class PromptDecorator:
 
     @overload
     def __call__(
-        self,
-        name: str | None = None,
-        *,
-        title: str | None = None,
-        description: str | None = None,
-        icons: Sequence[types.Icon] = (),
-        meta: Mapping[str, Any] | None = None,
-        permission: Permission | None = None,
+        self, name: str | None = None, **options: Unpack[PromptOptions]
     ) -> Callable[[F], F]: ...
 
     def __call__(self, name: Any = None, **options: Any) -> Any:

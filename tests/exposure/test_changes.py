@@ -577,9 +577,11 @@ async def test_models_that_are_not_exposed_are_left_alone(server: MCPServer) -> 
     signals = (post_init, post_save, post_delete, m2m_changed)
     gc.collect()  # Servers of other tests hear of their models until they are gone.
     before = [signal.has_listeners(models.Passport) for signal in signals]
+    by_a_name = post_init.has_listeners(models.Vehicle)
     server.expose(models.Vehicle, Unhidden)
 
     assert [signal.has_listeners(models.Passport) for signal in signals] == before
+    assert post_init.has_listeners(models.Vehicle) == by_a_name  # Known by its key, it needs none.
     assert post_save.has_listeners(models.Vehicle)
     assert post_delete.has_listeners(models.Vehicle)
     assert m2m_changed.has_listeners(models.Vehicle.tags.through)

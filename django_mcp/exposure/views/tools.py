@@ -46,7 +46,7 @@ class ViewTool:
     max_bytes: int = MAX_BYTES
     title: str | None = None
     description: str | None = None
-    hints: Mapping[str, bool | None]
+    annotations: types.ToolAnnotations | None = None
     icons: Sequence[types.Icon] = ()
     meta: Mapping[str, Any] | None = None
     timeout: float | None = None
@@ -127,19 +127,20 @@ class ViewTool:
             description=self.description or facts.description,
             input_schema=arguments.input_schema,
             output_schema=output.schema_for(True),
-            annotations=self._annotations(facts),
+            annotations=self._hints(facts),
             icons=list(self.icons) or None,
             meta=dict(self.meta) if self.meta else None,
         )
 
-    def _annotations(self, facts: Facts) -> types.ToolAnnotations:
+    def _hints(self, facts: Facts) -> types.ToolAnnotations:
         """What the method says of the call (RFC 9110, 9.2), unless the author says otherwise."""
         known: dict[str, Any] = {"read_only_hint": facts.method == "GET"}
         if facts.deletes:
             known["destructive_hint"] = True
         if facts.method in ("PUT", "DELETE"):
             known["idempotent_hint"] = True
-        given = {key: value for key, value in self.hints.items() if value is not None}
+        said = self.annotations
+        given = {} if said is None else said.model_dump(exclude_none=True)
         return types.ToolAnnotations(**{**known, **given})
 
 
