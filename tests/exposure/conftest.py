@@ -60,13 +60,24 @@ def depot_database(
         "NAME": tmp_path_factory.mktemp("depot") / "depot.sqlite3",
     }
     if request.param == "given":
-        entry = json.loads(os.environ["MCP_TEST_DATABASE"])
+        entry = _another_like(json.loads(os.environ["MCP_TEST_DATABASE"]), django_db_blocker)
     elif request.param == "postgresql":
         entry = request.getfixturevalue("postgres").new_database()
     entry = {**copy.deepcopy(connections.settings["default"]), **entry}
     with _known(entry), django_db_blocker.unblock():
         call_command("migrate", database=ELSEWHERE, verbosity=0)
     return entry
+
+
+def _another_like(entry: dict[str, Any], django_db_blocker: Any) -> dict[str, Any]:
+    """A new database on the same server: tests may run in several processes."""
+    name = f"{entry['NAME']}_{os.getpid()}"
+    with _known({**copy.deepcopy(connections.settings["default"]), **entry}):
+        connection = connections[ELSEWHERE]
+        characters = " CHARACTER SET utf8mb4" if connection.vendor == "mysql" else ""
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}{characters}")
+    return {**entry, "NAME": name}
 
 
 @pytest.fixture

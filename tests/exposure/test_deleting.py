@@ -318,7 +318,9 @@ async def test_the_hook_deletes(server: MCPServer, carol: Any) -> None:
     assert (await models.Thing.objects.aget(pk=1)).notes == "deleted by ann"
 
 
-async def test_a_long_name_is_cut_in_the_question(guest: Guest) -> None:
-    await models.Thing.objects.filter(pk=1).aupdate(name="x" * 5_000)
+async def test_a_long_name_is_cut_in_the_question(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models.Thing, "__str__", lambda thing: "x" * 5_000)
 
     assert f"“{'x' * 99}…” (1)" in await question(guest)

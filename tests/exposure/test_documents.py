@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
 
 from django_mcp import MCPServer, ModelResource
 from django_mcp.exposure.models import completing
@@ -401,7 +402,11 @@ async def test_a_listing_is_for_any_server_and_refuses_a_name_twice(server: MCPS
 
 
 async def test_a_number_is_completed_by_its_digits(server: MCPServer, ann: Any) -> None:
-    for number in (12, 120, 129, 130, 1299, 21, -12, -125, 9_223_372_036_854_775_807):
+    largest = 2**63 - 1
+    if connection.vendor == "mysql":
+        # It goes on counting from the largest key there ever was, and tests after this one as well.
+        largest -= 1_000_000
+    for number in (12, 120, 129, 130, 1299, 21, -12, -125, largest):
         await models.Tag.objects.acreate(pk=number, word=str(number))
     server.expose(models.Tag, fields=["word"])
     guest = Guest(server, ann)
@@ -415,7 +420,7 @@ async def test_a_number_is_completed_by_its_digits(server: MCPServer, ann: Any) 
     assert await of("12") == ["12", "120", "129", "1299"]
     assert await of("-12") == ["-125", "-12"]
     assert await of("-") == ["-125", "-12"]
-    assert await of("9223") == ["9223372036854775807"]
+    assert await of("9223") == [str(largest)]
     assert len(await of("")) == 11
     for nothing in ("012", "x", "1x", "٣", "99999999999999999999", "\x00", "0", "%"):
         assert await of(nothing) == []

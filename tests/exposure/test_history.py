@@ -40,24 +40,24 @@ async def entries() -> list[tuple[Any, ...]]:
 
 
 async def test_every_write_is_noted_as_the_admin_does(guest: Guest) -> None:
-    await guest.call("create_thing", name="Bell", slug="bell")
-    await guest.call("update_thing", id=4, name="Gong", price="1", count=0, maker=1, tags=[1])
-    await guest.call("update_thing", id=4, name="Gong", tags=[1])
-    await guest.call("delete_thing", id=4)
+    key = (await guest.call("create_thing", name="Bell", slug="bell"))["id"]
+    await guest.call("update_thing", id=key, name="Gong", price="1", count=0, maker=1, tags=[1])
+    await guest.call("update_thing", id=key, name="Gong", tags=[1])
+    await guest.call("delete_thing", id=key)
 
     with override("en"):
         found = await entries()
     assert found == [
-        ("eve", ADDITION, "4", "Bell", "Added “Bell”."),
+        ("eve", ADDITION, str(key), "Bell", "Added “Bell”."),
         (
             "eve",
             CHANGE,
-            "4",
+            str(key),
             "Gong",
             "Changed “Gong” — Changed What it is, Price, Maker and Tags.",
         ),
-        ("eve", CHANGE, "4", "Gong", "Changed “Gong” — No fields changed."),
-        ("eve", DELETION, "4", "Gong", "Deleted “Gong.”"),
+        ("eve", CHANGE, str(key), "Gong", "Changed “Gong” — No fields changed."),
+        ("eve", DELETION, str(key), "Gong", "Deleted “Gong.”"),
     ]
 
 
