@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_mcp import MCPServer, ModelResource
 
 from .depot import models
-from .depot.server import Guest, user_with
+from .depot.server import Guest, captured_in, user_with
 
 FIELDS = (
     "name",
@@ -69,19 +68,6 @@ async def vendor() -> str:
 async def feature(name: str) -> Any:
     """What the database can do, as Django asks it."""
     return await sync_to_async(lambda: getattr(connections["elsewhere"].features, name))()
-
-
-async def captured_in(call: Any) -> list[str]:
-    """The statements of a call."""
-    context = await sync_to_async(lambda: CaptureQueriesContext(connections["elsewhere"]))()
-    await sync_to_async(context.__enter__)()
-    await call
-
-    def ended() -> list[str]:
-        context.__exit__(None, None, None)
-        return [query["sql"] for query in context.captured_queries]
-
-    return await sync_to_async(ended)()
 
 
 async def rows(guest: Guest, **arguments: Any) -> list[dict[str, Any]]:
@@ -420,7 +406,7 @@ async def test_what_is_not_exposed_cannot_be_asked_for(guest: Guest) -> None:
         async def attack(arguments: Any = arguments, said: list[str] = said) -> None:
             said.append(await guest.fail("aggregate_things", **arguments))
 
-        assert not await captured_in(attack()), arguments
+        assert not await captured_in(attack(), "elsewhere"), arguments
         assert said[0].startswith("The arguments of `aggregate_things` are not valid:"), arguments
 
 
@@ -448,7 +434,7 @@ async def test_a_value_out_of_range_is_an_answer(guest: Guest) -> None:
 async def test_it_takes_one_query_and_one_more_for_the_names_of_a_relation(guest: Guest) -> None:
     for group, queries in (("state", 1), ("maker__name", 1), ("maker", 2), ("tags", 2)):
         asked = await captured_in(
-            rows(guest, measures=["count(*)", "sum(price)"], group_by=[group])
+            rows(guest, measures=["count(*)", "sum(price)"], group_by=[group]), "elsewhere"
         )
         assert len([sql for sql in asked if " FROM " in sql and "depot_" in sql]) == queries, asked
 

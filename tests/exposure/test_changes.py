@@ -28,8 +28,7 @@ from tests.conversations.talk import Client
 from tests.doors import Stream, envelope
 
 from .depot import models
-from .depot.server import Guest, user_with
-from .test_reading import captured_in
+from .depot.server import Guest, captured_in, user_with
 
 Commit = Callable[[Callable[[], Any]], Awaitable[None]]
 FLEET = "depot://vehicles"

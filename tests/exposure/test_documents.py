@@ -18,8 +18,7 @@ from django_mcp.server.listings import ListedPage
 from tests.conversations.talk import Client
 
 from .depot import models
-from .depot.server import Guest, user_with
-from .test_reading import captured_in
+from .depot.server import Guest, captured_in, user_with
 
 
 class Unhidden(ModelResource):

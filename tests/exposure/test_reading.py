@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from django_mcp import MCPServer, ModelResource
 
 from .depot import models
-from .depot.server import Guest
+from .depot.server import Guest, captured_in
 
 
 def names(page: Any) -> list[str]:
@@ -332,19 +330,6 @@ async def test_a_cursor_belongs_to_its_order(server: MCPServer, ann: Any) -> Non
     told = await guest.fail("list_things", order_by="count", cursor=page["next_cursor"])
 
     assert "cursor is not of this list" in told
-
-
-async def captured_in(call: Any) -> list[str]:
-    """The statements of a call; the connection is that of the thread tests share."""
-    context = CaptureQueriesContext(connection)
-    await sync_to_async(context.__enter__)()
-    await call
-
-    def ended() -> list[str]:
-        context.__exit__(None, None, None)
-        return [query["sql"] for query in context.captured_queries]
-
-    return await sync_to_async(ended)()
 
 
 async def queries_of(call: Any) -> int:

@@ -6,10 +6,11 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Permission, User
 from django.core.management.color import no_style
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from django_mcp import ANONYMOUS, MCPServer, Principal
 from tests.conversations.talk import consumer_of
@@ -111,3 +112,16 @@ def fill(using: str = "default") -> None:
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), made):
             cursor.execute(statement)
+
+
+async def captured_in(call: Any, using: str = "default") -> list[str]:
+    """The statements of a call; the connection is that of the thread tests share."""
+    context = await sync_to_async(lambda: CaptureQueriesContext(connections[using]))()
+    await sync_to_async(context.__enter__)()
+    await call
+
+    def ended() -> list[str]:
+        context.__exit__(None, None, None)
+        return [query["sql"] for query in context.captured_queries]
+
+    return await sync_to_async(ended)()
