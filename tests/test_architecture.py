@@ -57,7 +57,7 @@ DISTRIBUTIONS_WELCOME = (
     ("protocol/", VALUES),
     # referencing is the part of jsonschema that decides where a "$ref" may lead.
     ("server/", VALUES | {"anyio", "jsonschema", "referencing"}),
-    ("client/", {"httpx", "anyio"}),
+    ("client/", VALUES | {"httpx", "anyio"}),
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
     ("transports/", {"anyio"}),

@@ -1,0 +1,51 @@
+"""The other side of the wire: a client for any Model Context Protocol server.
+
+    async with Client("https://example.com/mcp") as client:
+        result = await client.call_tool("add", {"a": 1, "b": 2})
+
+It needs no Django and knows nothing of the server in this package: both stand on `protocol`.
+"""
+
+from __future__ import annotations
+
+from .callbacks import Callbacks, UserCancelled
+from .changes import Change, Changes
+from .client import Client
+from .connecting import Transport
+from .errors import (
+    ClientError,
+    ConnectionFailed,
+    ConnectionLost,
+    InvalidAnswer,
+    NotSupported,
+    OutputMismatch,
+    RequestTimedOut,
+    ServerError,
+    SessionLost,
+    ToolFailed,
+    UnexpectedStatus,
+)
+from .results import ToolResult
+from .transports.http import HttpTransport
+
+__all__ = [
+    "Callbacks",
+    "Change",
+    "Changes",
+    "Client",
+    "ClientError",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "HttpTransport",
+    "InvalidAnswer",
+    "NotSupported",
+    "OutputMismatch",
+    "RequestTimedOut",
+    "ServerError",
+    "SessionLost",
+    "ToolFailed",
+    "ToolResult",
+    "Transport",
+    "UnexpectedStatus",
+    "UserCancelled",
+]

@@ -1,0 +1,489 @@
+"""The client of one server: a method for each thing a server offers.
+
+Owns what an application calls, and how a call becomes a request and a result a value. Eras,
+connections and their ends are `connecting`'s; what a server asks is answered by `callbacks`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from types import EllipsisType
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+
+from ..protocol import codec, methods
+from ..protocol import types as t
+from ..protocol.errors import HeaderMismatch, InvalidParams
+from ..protocol.headers import mirror, param_headers
+from ..protocol.revisions import REVISIONS, Revision
+from ..protocol.revisions import find as find_revision
+from ..protocol.types import WireModel
+from .callbacks import (
+    Callbacks,
+    OnElicit,
+    OnLog,
+    OnNotification,
+    OnProgress,
+    OnRoots,
+    OnSample,
+    Roots,
+    result_of,
+)
+from .changes import Changes, wanted_of
+from .connecting import Connection, Options, Speech, Transport
+from .errors import (
+    ClientError,
+    InvalidAnswer,
+    NotSupported,
+    ServerError,
+    SessionLost,
+    ToolFailed,
+)
+from .line import Progress, Timing
+from .results import ToolResult
+from .targets import transport_for
+
+logger = logging.getLogger("django_mcp.client")
+
+M = TypeVar("M", bound=WireModel)
+
+#: Pages of one list, and what a server may call itself without end.
+MOST_PAGES: Final = 1_000
+
+_LOG: Final = "notifications/message"
+#: What can be asked twice without being done twice, by method.
+_REPEATABLE: Final = frozenset(
+    {
+        "completion/complete",
+        "prompts/get",
+        "prompts/list",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "tools/list",
+    }
+)
+
+
+class Client:
+    """A client of one MCP server; `async with` connects it, and everything else needs that.
+
+    `target` is the URL of an endpoint (`https://…`, `ws://…`), a command to start as a list of
+    strings, an `MCPServer` in this process, or a `Transport`.
+
+    `headers` and `auth` (httpx's) go with every HTTP request, `http_client` is an httpx client to
+    use. `timeout` is in seconds, and begins anew whenever a request makes progress; `total_timeout`
+    does not; None waits for ever. `revisions` are the protocol's that may be spoken, by name or
+    value; by default all, the newest that the server knows. `name` and `version` are what the
+    server is told. The callbacks are those of `Callbacks`.
+
+    Raises the errors of `django_mcp.client.errors`. A connection that ends is opened again by the
+    next call. One client serves any number of calls at a time.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        timeout: float | None = 60.0,
+        total_timeout: float | None = None,
+        revisions: Iterable[Revision | str] | None = None,
+        name: str = "django-mcp",
+        version: str = "1",
+        log_level: t.LoggingLevel | None = None,
+        on_elicit: OnElicit | None = None,
+        elicit_modes: Sequence[str] = ("form", "url"),
+        on_sample: OnSample | None = None,
+        sample_tools: bool = False,
+        roots: OnRoots | Roots | None = None,
+        on_log: OnLog | None = None,
+        on_progress: OnProgress | None = None,
+        on_notification: OnNotification | None = None,
+        extensions: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
+        self._callbacks = Callbacks(
+            on_elicit=on_elicit,
+            elicit_modes=tuple(elicit_modes),
+            on_sample=on_sample,
+            sample_tools=sample_tools,
+            roots=roots,
+            on_log=on_log,
+            on_progress=on_progress,
+            on_notification=on_notification,
+            extensions=extensions,
+        )
+        self._timing = Timing(timeout=timeout, total=total_timeout)
+        options = Options(
+            callbacks=self._callbacks,
+            info=t.Implementation(name=name, version=version),
+            revisions=_newest_first(revisions),
+            opening=self._timing,
+            tell=self._tell,
+        )
+        transport: Transport = transport_for(target, headers=headers, auth=auth, client=http_client)
+        self._connection = Connection(transport, options)
+        self._connection.log_level = log_level
+        self._speech: Speech | None = None
+        self._tools: dict[str, t.Tool] = {}
+
+    # Connected
+
+    async def __aenter__(self) -> Self:
+        self._speech = await self._connection.current()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._connection.close()
+
+    @property
+    def _now(self) -> Speech:
+        if self._speech is None:
+            raise ClientError("The client is not connected: use it inside `async with Client(…)`.")
+        return self._speech
+
+    @property
+    def revision(self) -> str:
+        """The revision of the protocol that is spoken, as a date."""
+        return self._now.revision.name
+
+    @property
+    def server_info(self) -> t.Implementation | None:
+        """What the server calls itself; None if it does not."""
+        return self._now.server_info
+
+    @property
+    def server_capabilities(self) -> t.ServerCapabilities:
+        """What the server declares."""
+        return self._now.capabilities
+
+    @property
+    def instructions(self) -> str | None:
+        """What the server says about its use, for a model; None for nothing."""
+        return self._now.instructions
+
+    async def ping(self) -> None:
+        """Return once the server has answered."""
+        await (await self._current()).ping(self._timing)
+
+    # Tools
+
+    async def list_tools(self) -> list[t.Tool]:
+        """Every tool, from all pages. One that breaks a rule is left out, and logged."""
+        return [tool async for tool in self.iter_tools()]
+
+    async def iter_tools(self) -> AsyncIterator[t.Tool]:
+        """The tools, page by page as they are needed."""
+        async for page in self._pages("tools/list", t.ListToolsResult):
+            for tool in page.tools:
+                if self._is_usable(tool):
+                    self._tools[tool.name] = tool
+                    yield tool
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+        total_timeout: float | EllipsisType | None = ...,
+        on_progress: OnProgress | None = None,
+        meta: Mapping[str, Any] | None = None,
+        raise_on_error: bool = True,
+    ) -> ToolResult:
+        """Call a tool.
+
+        Raises ToolFailed where the tool says that it failed, unless `raise_on_error` is false;
+        OutputMismatch where its answer does not fit its output schema; ServerError for an unknown
+        tool, and the rest of `errors`.
+        """
+        params = t.CallToolRequestParams(
+            name=name, arguments=dict(arguments or {}), meta=dict(meta) if meta else None
+        )
+        call = partial(
+            self._request,
+            "tools/call",
+            params,
+            t.CallToolResult,
+            timing=self._timing_of(timeout, total_timeout),
+            on_progress=on_progress,
+            is_repeatable=self._may_repeat(name),
+        )
+        try:
+            found = await call()
+        except ServerError as error:
+            # 2026-07-28, basic/transports/streamable-http#client-behavior
+            if not isinstance(error.error, HeaderMismatch):
+                raise
+            await self.list_tools()
+            found = await call()
+        result = ToolResult(
+            content=found.content,
+            structured_content=found.structured_content,
+            is_error=found.is_error,
+            meta=found.meta,
+            data=found.structured_content,
+        )
+        if result.is_error and raise_on_error:
+            raise ToolFailed(name, result)
+        return result
+
+    def _is_usable(self, tool: t.Tool) -> bool:
+        try:
+            param_headers(tool.input_schema)
+        except ValueError as error:
+            logger.warning("The tool %r is left out: %s", tool.name, error)
+            return False
+        return True
+
+    def _may_repeat(self, name: str) -> bool:
+        tool = self._tools.get(name)
+        hints = tool.annotations if tool is not None else None
+        return hints is not None and bool(hints.read_only_hint or hints.idempotent_hint)
+
+    # Resources
+
+    async def list_resources(self) -> list[t.Resource]:
+        """Every resource, from all pages."""
+        return [resource async for resource in self.iter_resources()]
+
+    async def iter_resources(self) -> AsyncIterator[t.Resource]:
+        """The resources, page by page as they are needed."""
+        async for page in self._pages("resources/list", t.ListResourcesResult):
+            for resource in page.resources:
+                yield resource
+
+    async def list_resource_templates(self) -> list[t.ResourceTemplate]:
+        """Every template of resources, from all pages."""
+        return [template async for template in self.iter_resource_templates()]
+
+    async def iter_resource_templates(self) -> AsyncIterator[t.ResourceTemplate]:
+        """The templates, page by page as they are needed."""
+        async for page in self._pages("resources/templates/list", t.ListResourceTemplatesResult):
+            for template in page.resource_templates:
+                yield template
+
+    async def read_resource(
+        self,
+        uri: str,
+        *,
+        timeout: float | EllipsisType | None = ...,
+        on_progress: OnProgress | None = None,
+    ) -> list[t.AnyResourceContents]:
+        """What stands at a URI: texts and blobs. Raises ServerError where there is nothing."""
+        params = t.ReadResourceRequestParams(uri=uri)
+        found = await self._request(
+            "resources/read",
+            params,
+            t.ReadResourceResult,
+            timing=self._timing_of(timeout, ...),
+            on_progress=on_progress,
+        )
+        return found.contents
+
+    # Prompts and completion
+
+    async def list_prompts(self) -> list[t.Prompt]:
+        """Every prompt, from all pages."""
+        return [prompt async for prompt in self.iter_prompts()]
+
+    async def iter_prompts(self) -> AsyncIterator[t.Prompt]:
+        """The prompts, page by page as they are needed."""
+        async for page in self._pages("prompts/list", t.ListPromptsResult):
+            for prompt in page.prompts:
+                yield prompt
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: Mapping[str, str] | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+        on_progress: OnProgress | None = None,
+    ) -> t.GetPromptResult:
+        """A prompt, filled in. Raises ServerError for an unknown one, or missing arguments."""
+        params = t.GetPromptRequestParams(name=name, arguments=dict(arguments or {}))
+        return await self._request(
+            "prompts/get",
+            params,
+            t.GetPromptResult,
+            timing=self._timing_of(timeout, ...),
+            on_progress=on_progress,
+        )
+
+    async def complete(
+        self,
+        ref: t.PromptReference | t.ResourceTemplateReference,
+        argument: str,
+        value: str,
+        *,
+        context: Mapping[str, str] | None = None,
+    ) -> t.Completion:
+        """What may stand for an argument that begins with `value`, beside those in `context`."""
+        params = t.CompleteRequestParams(
+            ref=ref,
+            argument=t.CompletionArgument(name=argument, value=value),
+            context=t.CompletionContext(arguments=dict(context)) if context else None,
+        )
+        return (await self._request("completion/complete", params, t.CompleteResult)).completion
+
+    # What the server says by itself
+
+    @asynccontextmanager
+    async def listen(
+        self,
+        *,
+        tools: bool = False,
+        prompts: bool = False,
+        resources: bool = False,
+        uris: Iterable[str] = (),
+    ) -> AsyncIterator[Changes]:
+        """Hear of changes: of the lists, and of the resources at `uris`.
+
+            async with client.listen(tools=True, uris=["library://books/1"]) as changes:
+                async for change in changes:
+                    ...
+
+        The connection is kept up; a change of the kind `missed` says that it was away.
+        """
+        wanted = wanted_of(tools=tools, prompts=prompts, resources=resources, uris=uris)
+        changes = Changes(self._connection, wanted)
+        await changes.open()
+        try:
+            yield changes
+        finally:
+            await changes.close()
+
+    async def set_log_level(self, level: t.LoggingLevel | None) -> None:
+        """Have log lines of that level and above sent to `on_log`. Raises NotSupported."""
+        self._connection.log_level = level
+        await (await self._current()).set_log_level(level)
+
+    async def roots_changed(self) -> None:
+        """Tell the server that `roots` gives others now."""
+        await (await self._current()).roots_changed()
+
+    async def _tell(self, method: str, params: dict[str, Any]) -> None:
+        on_log, on_notification = self._callbacks.on_log, self._callbacks.on_notification
+        if method == _LOG and on_log is not None:
+            line = codec.decode(t.LoggingMessageNotificationParams, params, self._now.revision)
+            await result_of(on_log(line))
+        if on_notification is not None:
+            await result_of(on_notification(method, params))
+
+    # Requests
+
+    async def _pages(self, method: str, type_: type[M]) -> AsyncIterator[M]:
+        cursor: str | None = None
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            page: Any = await self._request(method, t.PaginatedRequestParams(cursor=cursor), type_)
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+            if cursor in seen:
+                raise InvalidAnswer(f"{method}: the server names the cursor of a page again.")
+            seen.add(cursor)
+        raise InvalidAnswer(f"{method}: the server has more than {MOST_PAGES} pages.")
+
+    async def _request(
+        self,
+        method: str,
+        params: WireModel,
+        type_: type[M],
+        *,
+        timing: Timing | None = None,
+        on_progress: OnProgress | None = None,
+        is_repeatable: bool = False,
+    ) -> M:
+        speech = await self._current()
+        sending = (method, params, type_, timing or self._timing, on_progress)
+        try:
+            return await self._ask(speech, *sending)
+        except SessionLost as error:
+            if not (error.was_refused or is_repeatable or method in _REPEATABLE):
+                raise
+        self._speech = await self._connection.after(speech)
+        return await self._ask(self._speech, *sending)
+
+    async def _ask(
+        self,
+        speech: Speech,
+        method: str,
+        params: WireModel,
+        type_: type[M],
+        timing: Timing,
+        on_progress: OnProgress | None,
+    ) -> M:
+        revision = speech.revision
+        if methods.find(method, revision, "client") is None:
+            raise NotSupported(f"There is no {method} in the revision {revision}.")
+        wire = codec.encode(params, revision)
+        result = await speech.request(
+            method,
+            wire,
+            timing=timing,
+            headers=self._mirrored(method, wire),
+            on_progress=self._progress(on_progress, revision),
+        )
+        try:
+            return codec.decode(type_, result, speech.revision, at="result")
+        except InvalidParams as error:
+            raise InvalidAnswer(f"{method} was answered with {error}") from None
+
+    def _mirrored(self, method: str, wire: Mapping[str, Any]) -> dict[str, str]:
+        """The arguments that the tool wants to see in headers as well."""
+        tool = self._tools.get(wire["name"]) if method == "tools/call" else None
+        if tool is None:
+            return {}
+        return mirror(param_headers(tool.input_schema), wire.get("arguments"))
+
+    def _progress(self, on_progress: OnProgress | None, revision: Revision) -> Progress | None:
+        tell = on_progress or self._callbacks.on_progress
+        if tell is None:
+            return None
+
+        async def step(params: dict[str, Any]) -> None:
+            try:
+                found = codec.decode(t.ProgressNotificationParams, params, revision)
+            except InvalidParams as error:
+                logger.warning("A step of progress was no such thing: %s", error)
+            else:
+                await result_of(tell(found))
+
+        return step
+
+    async def _current(self) -> Speech:
+        _ = self._now
+        self._speech = await self._connection.current()
+        return self._speech
+
+    def _timing_of(
+        self, timeout: float | EllipsisType | None, total: float | EllipsisType | None
+    ) -> Timing:
+        return Timing(
+            timeout=self._timing.timeout if isinstance(timeout, EllipsisType) else timeout,
+            total=self._timing.total if isinstance(total, EllipsisType) else total,
+        )
+
+
+def _newest_first(revisions: Iterable[Revision | str] | None) -> list[Revision]:
+    if revisions is None:
+        return list(reversed(REVISIONS))
+    found = []
+    for each in revisions:
+        revision = each if isinstance(each, Revision) else find_revision(each)
+        if revision is None:
+            known = ", ".join(map(str, REVISIONS))
+            raise ValueError(f"{each!r} is no revision of the protocol. Known are {known}.")
+        found.append(revision)
+    if not found:
+        raise ValueError("revisions is empty: name one at least, or leave it out for all.")
+    return sorted(set(found), key=str, reverse=True)

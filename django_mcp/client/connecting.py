@@ -1,0 +1,267 @@
+"""Which conversation there is with a server: opened, found to be in which era, and opened anew.
+
+Owns the choice between the eras as a client makes it, what is remembered of it, and what happens
+when a session or a process is gone. The specification's order of attempts: a stateless probe, then
+a handshake on the same way, then the older way, where the transport has one.
+
+Source: 2026-07-28, basic/versioning#backward-compatibility-with-initialization-based-versions,
+basic/transports/stdio#backward-compatibility and
+basic/transports/streamable-http#backward-compatibility.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+
+from ..protocol import types as t
+from ..protocol.errors import (
+    HeaderMismatch,
+    MissingRequiredClientCapability,
+    UnsupportedProtocolVersion,
+)
+from ..protocol.revisions import Revision
+from .callbacks import Callbacks
+from .channels import Channel, Inbox
+from .errors import (
+    ClientError,
+    ConnectionFailed,
+    ConnectionLost,
+    InvalidAnswer,
+    RequestTimedOut,
+    ServerError,
+    UnexpectedStatus,
+)
+from .line import Line, Timing
+from .stateful import Stateful
+from .stateless import Stateless
+
+logger = logging.getLogger("django_mcp.client")
+
+Speech: TypeAlias = Stateful | Stateless
+
+#: Seconds that a server on a pipe may take to answer what it may never have heard of.
+PROBE_TIMEOUT: Final = 10.0
+#: Servers whose revision is remembered.
+MOST_REMEMBERED: Final = 256
+#: What only a server of the stateless era says.
+MODERN: Final = (UnsupportedProtocolVersion, HeaderMismatch, MissingRequiredClientCapability)
+#: Statuses that say nothing of the era: who asks, how often, and that the server is unwell.
+NOT_ABOUT_THE_ERA: Final = frozenset({401, 403, 407, 429})
+
+
+class Transport(Protocol):
+    """A way to one server, which can be gone again and again.
+
+    `key` names the server beyond one connection, where it has such a name: what is found out about
+    it is remembered under that.
+    """
+
+    @property
+    def key(self) -> str | None:
+        """The server's name for as long as this process lives; None for none."""
+
+    async def open(self, inbox: Inbox) -> Channel:
+        """Open a channel. Raises ConnectionFailed."""
+
+    def older(self) -> Transport | None:
+        """Where the server might be if it is not here; None for nowhere else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What does not change while a client lives. `revisions` are those it speaks, newest first."""
+
+    callbacks: Callbacks
+    info: t.Implementation
+    revisions: Sequence[Revision]
+    opening: Timing
+    tell: Callable[[str, dict[str, Any]], Awaitable[None] | None]
+
+    @property
+    def stateless(self) -> list[Revision]:
+        return [revision for revision in self.revisions if revision.enveloped]
+
+    @property
+    def stateful(self) -> list[Revision]:
+        return [revision for revision in self.revisions if not revision.enveloped]
+
+
+# What was found out about servers; a wrong memory costs one more attempt.
+_remembered: OrderedDict[str, str] = OrderedDict()
+
+
+def forget(key: str | None = None) -> None:
+    """Forget what was found out about one server, or about all of them."""
+    if key is None:
+        _remembered.clear()
+    else:
+        _remembered.pop(key, None)
+
+
+class Connection:
+    """The conversation with one server, whichever it is at the moment."""
+
+    def __init__(self, transport: Transport, options: Options) -> None:
+        self._transport = transport
+        self._options = options
+        self._speech: Speech | None = None
+        self._opening = asyncio.Lock()
+        self._is_closed = False
+        self.log_level: str | None = None
+
+    async def current(self) -> Speech:
+        """The conversation, opened if there is none or if the last one is over."""
+        return await self.after(None)
+
+    async def after(self, lost: Speech | None) -> Speech:
+        """The conversation that follows on `lost`, which many may ask for: it is opened once."""
+        speech = self._speech
+        if speech is not None and speech is not lost and speech.line.lost is None:
+            return speech
+        async with self._opening:
+            if self._is_closed:
+                raise ConnectionLost("The client is closed: make another one.")
+            speech = self._speech
+            if speech is not None and (speech is lost or speech.line.lost is not None):
+                self._speech = None
+                await speech.line.close(politely=False)
+            if self._speech is None:
+                self._speech = await self._open()
+            return self._speech
+
+    async def close(self) -> None:
+        """End the conversation, for good."""
+        self._is_closed = True
+        async with self._opening:
+            if self._speech is not None:
+                await self._speech.close()
+
+    # Opening
+
+    async def _open(self) -> Speech:
+        transport: Transport | None = self._transport
+        failed: ClientError | None = None
+        while transport is not None:
+            try:
+                speech = await self._open_by(transport)
+            except UnexpectedStatus as error:
+                # 2026-07-28, basic/transports/streamable-http#httpsse-transport-2024-11-05
+                if failed is not None or error.status not in (400, 404, 405):
+                    raise failed or error from None
+                failed, transport = error, transport.older()
+                continue
+            except ClientError:
+                if failed is not None:
+                    raise failed from None
+                raise
+            self._transport = transport
+            return speech
+        raise failed or ConnectionFailed("There is no way to the server.")
+
+    async def _open_by(self, transport: Transport) -> Speech:
+        known = _remembered.get(transport.key or "")
+        stateful = {revision.name for revision in self._options.stateful}
+        if self._options.stateless and known not in stateful:
+            speech: Speech | None = await self._probe(transport)
+            if speech is None:
+                speech = await self._shake_hands(transport, None)
+        else:
+            try:
+                speech = await self._shake_hands(transport, None)
+            except (ServerError, UnexpectedStatus):
+                if known is None or not self._options.stateless:
+                    raise
+                # It was another server that was remembered.
+                forget(transport.key)
+                return await self._open_by(transport)
+        if transport.key is not None:
+            _remembered[transport.key] = speech.revision.name
+            _remembered.move_to_end(transport.key)
+            while len(_remembered) > MOST_REMEMBERED:
+                _remembered.popitem(last=False)
+        return speech
+
+    async def _probe(self, transport: Transport) -> Speech | None:
+        """The conversation in the era the server is in; None where only a new way leads to it."""
+        line = await self._line(transport)
+        try:
+            speech = self._stateless(line)
+            timing = Timing(timeout=PROBE_TIMEOUT) if not line.channel.has_headers else None
+            try:
+                found = await speech.discover(timing or self._options.opening)
+            except (ServerError, UnexpectedStatus, RequestTimedOut, InvalidAnswer) as error:
+                self._must_be_older(error, line.channel)
+            except ConnectionLost:
+                # Older servers end when something else comes before initialize.
+                if line.channel.has_headers or not self._options.stateful:
+                    raise
+                await line.close(politely=False)
+                return None
+            else:
+                served = found.supported_versions
+                common = [each for each in self._options.stateless if each.name in served]
+                if common:
+                    speech.revision = common[0]
+                    return speech
+                if not any(each.name in served for each in self._options.stateful):
+                    raise ConnectionFailed(_nothing_common(served, self._options.revisions))
+            return await self._shake_hands(transport, line)
+        except BaseException:
+            await line.close(politely=False)
+            raise
+
+    def _must_be_older(self, error: ClientError, channel: Channel) -> None:
+        """Raise the error of a probe, unless it tells of an older server that can be spoken to."""
+        if not self._options.stateful:
+            raise error
+        if isinstance(error, UnexpectedStatus):
+            if error.status >= 500 or error.status in NOT_ABOUT_THE_ERA:
+                raise error
+        elif isinstance(error, RequestTimedOut):
+            # An HTTP server answers something.
+            if channel.has_headers:
+                raise error
+        elif isinstance(error, ServerError) and isinstance(error.error, MODERN):
+            served = getattr(error.error, "supported", [])
+            if not any(each.name in served for each in self._options.stateful):
+                raise error
+
+    async def _shake_hands(self, transport: Transport, line: Line | None) -> Speech:
+        line = line or await self._line(transport)
+        try:
+            speech = Stateful(
+                line,
+                self._options.callbacks,
+                self._options.info,
+                self._options.stateful,
+                log_level=self.log_level,
+            )
+            await speech.open(self._options.opening)
+            return speech
+        except BaseException:
+            await line.close(politely=False)
+            raise
+
+    def _stateless(self, line: Line) -> Stateless:
+        return Stateless(
+            line,
+            self._options.callbacks,
+            self._options.info,
+            self._options.stateless,
+            log_level=self.log_level,
+        )
+
+    async def _line(self, transport: Transport) -> Line:
+        line = Line(self._options.tell)
+        line.channel = await transport.open(line)
+        return line
+
+
+def _nothing_common(served: list[str], spoken: Sequence[Revision]) -> str:
+    theirs = ", ".join(name[:20] for name in served[:10]) or "nothing"
+    return f"The server speaks {theirs}, and this client {', '.join(map(str, spoken))}."

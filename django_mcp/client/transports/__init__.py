@@ -1,0 +1,1 @@
+"""How a client's messages travel: one module for each way."""
