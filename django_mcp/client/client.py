@@ -1,7 +1,7 @@
 """The client of one server: a method for each thing a server offers.
 
-Owns what an application calls, and how a call becomes a request and a result a value. Eras,
-connections and their ends are `connecting`'s; what a server asks is answered by `callbacks`.
+Owns what an application calls. How a call becomes a request, and a result a value, is `calls`'s;
+eras, connections and their ends are `connecting`'s; what a server asks, `callbacks` answers.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import EllipsisType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import httpx
 
-from ..protocol import codec, methods
+from ..protocol import codec
 from ..protocol import types as t
-from ..protocol.errors import HeaderMismatch, InvalidParams
-from ..protocol.headers import mirror, param_headers
+from ..protocol.errors import HeaderMismatch
+from ..protocol.headers import param_headers
 from ..protocol.revisions import REVISIONS, Revision
 from ..protocol.revisions import find as find_revision
-from ..protocol.types import WireModel
 from .callbacks import (
     Callbacks,
     OnElicit,
@@ -33,43 +32,23 @@ from .callbacks import (
     Roots,
     result_of,
 )
+from .calls import Calls
 from .changes import Changes, wanted_of
-from .connecting import Connection, Options, Speech, Transport
+from .connecting import Connection, Options, Transport
 from .errors import (
-    ClientError,
-    InvalidAnswer,
-    NotSupported,
     ServerError,
-    SessionLost,
     ToolFailed,
 )
-from .line import Progress, Timing
+from .line import Timing
 from .results import ToolResult
 from .targets import transport_for
 
 logger = logging.getLogger("django_mcp.client")
 
-M = TypeVar("M", bound=WireModel)
-
-#: Pages of one list, and what a server may call itself without end.
-MOST_PAGES: Final = 1_000
-
 _LOG: Final = "notifications/message"
-#: What can be asked twice without being done twice, by method.
-_REPEATABLE: Final = frozenset(
-    {
-        "completion/complete",
-        "prompts/get",
-        "prompts/list",
-        "resources/list",
-        "resources/read",
-        "resources/templates/list",
-        "tools/list",
-    }
-)
 
 
-class Client:
+class Client(Calls):
     """A client of one MCP server; `async with` connects it, and everything else needs that.
 
     `target` is the URL of an endpoint (`https://…`, `ws://…`), a command to start as a list of
@@ -108,7 +87,7 @@ class Client:
         on_notification: OnNotification | None = None,
         extensions: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
-        self._callbacks = Callbacks(
+        callbacks = Callbacks(
             on_elicit=on_elicit,
             elicit_modes=tuple(elicit_modes),
             on_sample=on_sample,
@@ -119,19 +98,17 @@ class Client:
             on_notification=on_notification,
             extensions=extensions,
         )
-        self._timing = Timing(timeout=timeout, total=total_timeout)
+        timing = Timing(timeout=timeout, total=total_timeout)
         options = Options(
-            callbacks=self._callbacks,
+            callbacks=callbacks,
             info=t.Implementation(name=name, version=version),
             revisions=_newest_first(revisions),
-            opening=self._timing,
+            opening=timing,
             tell=self._tell,
         )
         transport: Transport = transport_for(target, headers=headers, auth=auth, client=http_client)
-        self._connection = Connection(transport, options)
+        super().__init__(Connection(transport, options), callbacks, timing)
         self._connection.log_level = log_level
-        self._speech: Speech | None = None
-        self._tools: dict[str, t.Tool] = {}
 
     # Connected
 
@@ -141,12 +118,6 @@ class Client:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._connection.close()
-
-    @property
-    def _now(self) -> Speech:
-        if self._speech is None:
-            raise ClientError("The client is not connected: use it inside `async with Client(…)`.")
-        return self._speech
 
     @property
     def revision(self) -> str:
@@ -376,102 +347,6 @@ class Client:
             await result_of(on_log(line))
         if on_notification is not None:
             await result_of(on_notification(method, params))
-
-    # Requests
-
-    async def _pages(self, method: str, type_: type[M]) -> AsyncIterator[M]:
-        cursor: str | None = None
-        seen: set[str] = set()
-        for _ in range(MOST_PAGES):
-            page: Any = await self._request(method, t.PaginatedRequestParams(cursor=cursor), type_)
-            yield page
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-            if cursor in seen:
-                raise InvalidAnswer(f"{method}: the server names the cursor of a page again.")
-            seen.add(cursor)
-        raise InvalidAnswer(f"{method}: the server has more than {MOST_PAGES} pages.")
-
-    async def _request(
-        self,
-        method: str,
-        params: WireModel,
-        type_: type[M],
-        *,
-        timing: Timing | None = None,
-        on_progress: OnProgress | None = None,
-        is_repeatable: bool = False,
-    ) -> M:
-        speech = await self._current()
-        sending = (method, params, type_, timing or self._timing, on_progress)
-        try:
-            return await self._ask(speech, *sending)
-        except SessionLost as error:
-            if not (error.was_refused or is_repeatable or method in _REPEATABLE):
-                raise
-        self._speech = await self._connection.after(speech)
-        return await self._ask(self._speech, *sending)
-
-    async def _ask(
-        self,
-        speech: Speech,
-        method: str,
-        params: WireModel,
-        type_: type[M],
-        timing: Timing,
-        on_progress: OnProgress | None,
-    ) -> M:
-        revision = speech.revision
-        if methods.find(method, revision, "client") is None:
-            raise NotSupported(f"There is no {method} in the revision {revision}.")
-        wire = codec.encode(params, revision)
-        result = await speech.request(
-            method,
-            wire,
-            timing=timing,
-            headers=self._mirrored(method, wire),
-            on_progress=self._progress(on_progress, revision),
-        )
-        try:
-            return codec.decode(type_, result, speech.revision, at="result")
-        except InvalidParams as error:
-            raise InvalidAnswer(f"{method} was answered with {error}") from None
-
-    def _mirrored(self, method: str, wire: Mapping[str, Any]) -> dict[str, str]:
-        """The arguments that the tool wants to see in headers as well."""
-        tool = self._tools.get(wire["name"]) if method == "tools/call" else None
-        if tool is None:
-            return {}
-        return mirror(param_headers(tool.input_schema), wire.get("arguments"))
-
-    def _progress(self, on_progress: OnProgress | None, revision: Revision) -> Progress | None:
-        tell = on_progress or self._callbacks.on_progress
-        if tell is None:
-            return None
-
-        async def step(params: dict[str, Any]) -> None:
-            try:
-                found = codec.decode(t.ProgressNotificationParams, params, revision)
-            except InvalidParams as error:
-                logger.warning("A step of progress was no such thing: %s", error)
-            else:
-                await result_of(tell(found))
-
-        return step
-
-    async def _current(self) -> Speech:
-        _ = self._now
-        self._speech = await self._connection.current()
-        return self._speech
-
-    def _timing_of(
-        self, timeout: float | EllipsisType | None, total: float | EllipsisType | None
-    ) -> Timing:
-        return Timing(
-            timeout=self._timing.timeout if isinstance(timeout, EllipsisType) else timeout,
-            total=self._timing.total if isinstance(total, EllipsisType) else total,
-        )
 
 
 def _newest_first(revisions: Iterable[Revision | str] | None) -> list[Revision]:

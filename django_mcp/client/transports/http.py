@@ -13,9 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any, Final
 
 import httpx
@@ -34,16 +33,10 @@ from ..errors import (
     SessionLost,
     UnexpectedStatus,
 )
+from .endpoint import EVENTS, JSON, LARGEST, Endpoint, chunks_of, media_type
 
 logger = logging.getLogger("django_mcp.client")
 
-JSON: Final = "application/json"
-EVENTS: Final = "text/event-stream"
-#: Bytes that one message may have.
-LARGEST: Final = 16 * 1024 * 1024
-#: Seconds for a connection to be made, and for a piece of a request to be taken.
-CONNECT_TIMEOUT: Final = 10.0
-WRITE_TIMEOUT: Final = 30.0
 #: Times that a stream is taken up again with nothing new on it, before a request is given up.
 MOST_ATTEMPTS: Final = 5
 #: Seconds before the first attempt where the server names none, and the longest that becomes.
@@ -51,8 +44,6 @@ FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 30.0
 #: Seconds after which a stream that ended is one that worked.
 LONG_ENOUGH: Final = 1.0
-#: Redirects that one request follows.
-MOST_REDIRECTS: Final = 3
 #: Seconds that the end of a session may take to be said.
 GOODBYE: Final = 2.0
 
@@ -93,26 +84,6 @@ class HttpTransport:
         return None
 
 
-def new_client() -> httpx.AsyncClient:
-    """An HTTP client that waits as long as a request may take: how long that is, is said above."""
-    # A stream holds a connection for as long as it is open.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
-        transport=httpx.AsyncHTTPTransport(limits=limits, socket_options=_keep_alive()),
-        follow_redirects=False,
-    )
-
-
-def _keep_alive() -> list[Any]:
-    """Options by which a quiet connection notices that the other side is gone."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
-    return options
-
-
 class HttpChannel:
     """One server, and one session with it where it opens one."""
 
@@ -120,17 +91,22 @@ class HttpChannel:
 
     def __init__(self, transport: HttpTransport, inbox: Inbox) -> None:
         self.leaving_cancels = True
-        self._url = transport.url
         self._inbox = inbox
-        self._auth = transport.auth
         self._largest = transport.largest
-        self._owns_client = transport.client is None
-        self._client = transport.client or new_client()
-        # An event stream that a proxy compresses is one that it holds back.
-        self._headers = {"accept-encoding": "identity", **transport.headers}
+        self._endpoint = Endpoint(
+            transport.url,
+            headers=transport.headers,
+            auth=transport.auth,
+            client=transport.client,
+            largest=transport.largest,
+        )
         self._session: str | None = None
         self._carrying: dict[RequestId, asyncio.Task[None]] = {}
         self._listening: asyncio.Task[None] | None = None
+
+    @property
+    def _host(self) -> str:
+        return self._endpoint.url.host
 
     # A channel
 
@@ -148,7 +124,7 @@ class HttpChannel:
             task.cancel()
 
     def settle(self, headers: Mapping[str, str]) -> None:
-        self._headers.update(headers)
+        self._endpoint.headers.update(headers)
 
     def listen(self) -> None:
         self._listening = self._start(self._listen())
@@ -163,10 +139,9 @@ class HttpChannel:
             await asyncio.wait(tasks)
         if politely and self._session is not None:
             with suppress(ClientError, httpx.HTTPError, TimeoutError):
-                async with asyncio.timeout(GOODBYE), self._request("DELETE"):
+                async with asyncio.timeout(GOODBYE), self._request("DELETE", {}):
                     pass
-        if self._owns_client:
-            await self._client.aclose()
+        await self._endpoint.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work)
@@ -200,23 +175,23 @@ class HttpChannel:
         # basic/transports/streamable-http#earlier-streamable-http-revisions).
         if self._session is None and MCP_METHOD not in response.request.headers:
             self._session = response.headers.get(MCP_SESSION_ID)
-        kind = _media_type(response)
+        kind = media_type(response)
         if kind == EVENTS:
             await self._read_events(response, stream)
         elif kind == JSON:
             try:
-                messages = _messages(await self._body(response))
+                messages = _messages(await self._endpoint.body(response))
             except ProtocolError as error:
-                raise InvalidAnswer(f"{self._url.host} answered with no message: {error}") from None
+                raise InvalidAnswer(f"{self._host} answered with no message: {error}") from None
             for message in messages:
                 self._take(message, stream)
             if not stream.is_answered:
-                raise InvalidAnswer(f"{self._url.host} sent JSON that is no answer to the request.")
+                raise InvalidAnswer(f"{self._host} sent JSON that is no answer to the request.")
         elif response.status_code == 202:
-            raise InvalidAnswer(f"{self._url.host} accepted a request (202) and did not answer it.")
+            raise InvalidAnswer(f"{self._host} accepted a request (202) and did not answer it.")
         else:
             raise InvalidAnswer(
-                f"{self._url.host} answered with {kind or 'no media type'}, which is neither "
+                f"{self._host} answered with {kind or 'no media type'}, which is neither "
                 f"{JSON} nor {EVENTS}. Is the URL that of an MCP endpoint?"
             )
 
@@ -224,9 +199,9 @@ class HttpChannel:
         """An error of the protocol is an answer, whatever its status; anything else is raised."""
         if self._is_end_of_session(response):
             raise SessionLost("The server does not know the session any more.", was_refused=True)
-        if _media_type(response) == JSON:
+        if media_type(response) == JSON:
             with suppress(ProtocolError):
-                for message in _messages(await self._body(response)):
+                for message in _messages(await self._endpoint.body(response)):
                     if isinstance(message, ErrorResponse):
                         self._take(message, stream)
         if not stream.is_answered:
@@ -248,7 +223,7 @@ class HttpChannel:
             429: "It is asked too often.",
         }.get(status, "")
         return UnexpectedStatus(
-            status, f"{self._url.host} answered with HTTP {status}. {hint}".rstrip()
+            status, f"{self._host} answered with HTTP {status}. {hint}".rstrip()
         )
 
     # Streams
@@ -258,7 +233,7 @@ class HttpChannel:
         # A stream that goes on is read by the same decoder: the id in force is its.
         stream.decoder = decoder = sse.Decoder(max_event_size=self._largest)
         try:
-            async with aclosing(_chunks(response)) as chunks:
+            async with aclosing(chunks_of(response)) as chunks:
                 async for chunk in chunks:
                     for event in decoder.feed(chunk):
                         # An empty one only brings the id to go on from (2025-11-25,
@@ -269,17 +244,17 @@ class HttpChannel:
                     if stream.is_answered:
                         return
         except sse.EventTooLarge as error:
-            raise InvalidAnswer(f"{self._url.host}: {error}") from None
+            raise InvalidAnswer(f"{self._host}: {error}") from None
         except httpx.HTTPError as error:
             stream.remember(decoder)
-            logger.debug("A stream of %s broke: %s", self._url.host, type(error).__name__)
+            logger.debug("A stream of %s broke: %s", self._host, type(error).__name__)
 
     def _take_event(self, data: bytes, stream: _Stream) -> None:
         try:
             messages = _messages(data)
         except ProtocolError as error:
             # One damaged message does not end a stream with others on it.
-            logger.warning("%s sent an event that is no message: %s", self._url.host, error)
+            logger.warning("%s sent an event that is no message: %s", self._host, error)
             return
         for message in messages:
             self._take(message, stream)
@@ -307,7 +282,7 @@ class HttpChannel:
                             error.was_refused = False
                         if response.status_code < 500:
                             raise error
-                    elif _media_type(response) == EVENTS:
+                    elif media_type(response) == EVENTS:
                         # A way that works again, even if it does not last, is not given up.
                         stream.attempts = 0
                         await self._read_events(response, stream)
@@ -316,7 +291,7 @@ class HttpChannel:
                     raise
         if not stream.is_answered:
             raise ConnectionLost(
-                f"The connection to {self._url.host} ended before the answer came. Whether the "
+                f"The connection to {self._host} ended before the answer came. Whether the "
                 "request was done is not known."
             )
 
@@ -330,7 +305,7 @@ class HttpChannel:
                 headers[LAST_EVENT_ID] = stream.last_event_id
             try:
                 async with self._request("GET", headers) as response:
-                    if response.is_success and _media_type(response) == EVENTS:
+                    if response.is_success and media_type(response) == EVENTS:
                         if stream.is_broken and not stream.last_event_id:
                             self._inbox.miss()
                         began = loop.time()
@@ -347,14 +322,14 @@ class HttpChannel:
                             continue
                         return  # Not every server offers it.
             except (ClientError, httpx.HTTPError) as error:
-                logger.debug("The stream of %s broke: %s", self._url.host, type(error).__name__)
+                logger.debug("The stream of %s broke: %s", self._host, type(error).__name__)
             stream.is_broken = True
             stream.attempts = min(stream.attempts + 1, 16)
             await asyncio.sleep(stream.pause())
 
     # HTTP
 
-    def _post(self, outgoing: Outgoing) -> Any:
+    def _post(self, outgoing: Outgoing) -> AbstractAsyncContextManager[httpx.Response]:
         headers = {
             "content-type": JSON,
             "accept": f"{JSON}, {EVENTS}",
@@ -362,68 +337,12 @@ class HttpChannel:
         }
         return self._request("POST", headers, outgoing.body)
 
-    @asynccontextmanager
-    async def _request(
-        self, method: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> AsyncIterator[httpx.Response]:
-        """Send one request, and again where it is redirected to.
-
-        Raises ConnectionFailed, or ConnectionLost where it is not known what became of it.
-        """
-        sent = {**self._headers, **(headers or {})}
+    def _request(
+        self, method: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> AbstractAsyncContextManager[httpx.Response]:
         if self._session is not None:
-            sent[MCP_SESSION_ID] = self._session
-        for _ in range(MOST_REDIRECTS + 1):
-            request = self._client.build_request(method, self._url, headers=sent, content=body)
-            response = await self._sent(request)
-            try:
-                if not response.has_redirect_location:
-                    yield response
-                    return
-                self._url = self._redirected(response)
-            finally:
-                await response.aclose()
-        raise ConnectionFailed(f"{self._url.host} redirects more than {MOST_REDIRECTS} times.")
-
-    async def _sent(self, request: httpx.Request) -> httpx.Response:
-        auth = httpx.USE_CLIENT_DEFAULT if self._auth is None else self._auth
-        where = self._url.host
-        try:
-            return await self._client.send(request, stream=True, auth=auth, follow_redirects=False)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
-            raise ConnectionFailed(f"{where} cannot be reached: {_why(error)}") from error
-        except httpx.HTTPError as error:
-            raise ConnectionLost(
-                f"The connection to {where} ended before an answer came: {_why(error)}"
-            ) from error
-
-    def _redirected(self, response: httpx.Response) -> httpx.URL:
-        # A POST is sent again with its body: a server that only moved its endpoint means that,
-        # whichever of the statuses it uses.
-        target = self._url.join(response.headers["location"])
-        if response.status_code == 303 or _origin(target) != _origin(self._url):
-            raise ConnectionFailed(
-                f"{self._url.host} redirects ({response.status_code}) to {target.host}"
-                f"{target.path}, which is not followed: credentials would go with it. Use the URL "
-                "of the endpoint itself."
-            )
-        return target
-
-    async def _body(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        try:
-            async with aclosing(_chunks(response)) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > self._largest:
-                        raise InvalidAnswer(
-                            f"{self._url.host} sent a message of more than {self._largest} bytes."
-                        )
-        except httpx.HTTPError as error:
-            raise ConnectionLost(
-                f"The connection to {self._url.host} ended within an answer: {_why(error)}"
-            ) from error
-        return bytes(body)
+            headers = {**headers, MCP_SESSION_ID: self._session}
+        return self._endpoint.request(method, headers, body)
 
 
 class _Stream:
@@ -464,21 +383,3 @@ def _messages(body: bytes) -> list[Message]:
         else:
             messages.append(message)
     return messages
-
-
-def _why(error: httpx.HTTPError) -> str:
-    return str(error) or type(error).__name__
-
-
-async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    async for chunk in response.aiter_bytes():
-        yield chunk
-
-
-def _media_type(response: httpx.Response) -> str:
-    value: str = response.headers.get("content-type", "")
-    return value.partition(";")[0].strip().lower()
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port

@@ -1,0 +1,159 @@
+"""One URL over httpx: requests to it, where they are redirected to, and what comes back.
+
+Owns what is the same for every transport over HTTP: which failures are ConnectionFailed (nothing
+was done) and which ConnectionLost (it is not known), where a redirect may lead, and how large an
+answer may be. Which requests there are is the transport's.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final
+
+import httpx
+
+from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer
+
+JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream"
+#: Bytes that one message may have.
+LARGEST: Final = 16 * 1024 * 1024
+#: Seconds for a connection to be made, and for a piece of a request to be taken.
+CONNECT_TIMEOUT: Final = 10.0
+WRITE_TIMEOUT: Final = 30.0
+#: Redirects that one request follows.
+MOST_REDIRECTS: Final = 3
+
+
+def new_client() -> httpx.AsyncClient:
+    """An HTTP client that waits as long as a request may take: how long that is, is said above."""
+    # A stream holds a connection for as long as it is open.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
+        transport=httpx.AsyncHTTPTransport(limits=limits, socket_options=_keep_alive()),
+        follow_redirects=False,
+    )
+
+
+def _keep_alive() -> list[Any]:
+    """Options by which a quiet connection notices that the other side is gone."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
+    return options
+
+
+class Endpoint:
+    """A URL, with the headers and the authentication of everything that is sent there.
+
+    `client` is an httpx client to use instead of an own one, which is then not closed here. A
+    redirect is followed on the same origin only: what is sent has credentials in it.
+    """
+
+    def __init__(
+        self,
+        url: httpx.URL,
+        *,
+        headers: Mapping[str, str],
+        auth: httpx.Auth | None,
+        client: httpx.AsyncClient | None,
+        largest: int,
+    ) -> None:
+        self.url = url
+        # An event stream that a proxy compresses is one that it holds back.
+        self.headers = {"accept-encoding": "identity", **headers}
+        self._auth = auth
+        self._owns_client = client is None
+        self._client = client or new_client()
+        self._largest = largest
+
+    async def close(self) -> None:
+        """Close the connections there are."""
+        if self._owns_client:
+            await self._client.aclose()
+
+    @asynccontextmanager
+    async def request(
+        self, method: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """Send one request, and again where it is redirected to.
+
+        Raises ConnectionFailed, or ConnectionLost where it is not known what became of it.
+        """
+        sent = {**self.headers, **(headers or {})}
+        for _ in range(MOST_REDIRECTS + 1):
+            request = self._client.build_request(method, self.url, headers=sent, content=body)
+            response = await self._sent(request)
+            try:
+                if not response.has_redirect_location:
+                    yield response
+                    return
+                self.url = self._redirected(response)
+            finally:
+                await response.aclose()
+        raise ConnectionFailed(f"{self.url.host} redirects more than {MOST_REDIRECTS} times.")
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        auth = httpx.USE_CLIENT_DEFAULT if self._auth is None else self._auth
+        where = self.url.host
+        try:
+            return await self._client.send(request, stream=True, auth=auth, follow_redirects=False)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+            raise ConnectionFailed(f"{where} cannot be reached: {_why(error)}") from error
+        except httpx.HTTPError as error:
+            raise ConnectionLost(
+                f"The connection to {where} ended before an answer came: {_why(error)}"
+            ) from error
+
+    def _redirected(self, response: httpx.Response) -> httpx.URL:
+        # A POST is sent again with its body: a server that only moved its endpoint means that,
+        # whichever of the statuses it uses.
+        target = self.url.join(response.headers["location"])
+        if response.status_code == 303 or _origin(target) != _origin(self.url):
+            raise ConnectionFailed(
+                f"{self.url.host} redirects ({response.status_code}) to {target.host}"
+                f"{target.path}, which is not followed: credentials would go with it. Use the URL "
+                "of the endpoint itself."
+            )
+        return target
+
+    async def body(self, response: httpx.Response) -> bytes:
+        """What the response holds. Raises InvalidAnswer for more than is taken."""
+        body = bytearray()
+        try:
+            async with aclosing(chunks_of(response)) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > self._largest:
+                        raise InvalidAnswer(
+                            f"{self.url.host} sent a message of more than {self._largest} bytes."
+                        )
+        except httpx.HTTPError as error:
+            raise ConnectionLost(
+                f"The connection to {self.url.host} ended within an answer: {_why(error)}"
+            ) from error
+        return bytes(body)
+
+
+def media_type(response: httpx.Response) -> str:
+    """The media type of what the response holds, without its parameters; "" where none is named."""
+    value: str = response.headers.get("content-type", "")
+    return value.partition(";")[0].strip().lower()
+
+
+async def chunks_of(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The pieces of a response as they come; to be closed by who stops in the middle."""
+    async for chunk in response.aiter_bytes():
+        yield chunk
+
+
+def _why(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
