@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property, partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.dispatch import Signal
 
@@ -38,6 +38,9 @@ from .signals import (
     session_closed,
     session_opened,
 )
+
+if TYPE_CHECKING:
+    from .client.connecting import Transport
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,6 +88,12 @@ class MCPServer(DjangoRegistration, PlainServer):
     @cached_property
     def events(self) -> EventLog:
         return self._stores[1]
+
+    def client_transport(self) -> Transport:
+        """The way of a `Client` in this process to this server."""
+        from .memory import MemoryTransport
+
+        return MemoryTransport(self)
 
     async def shutdown(self) -> None:
         announcer_of(self).flush()

@@ -31,6 +31,8 @@ LEVELS = (
     ("backends", "permissions", "authentication"),
     # What a server of Django's inherits.
     ("exposure",),
+    # A server and a client of it, in one process.
+    ("memory",),
     # The default server has the implementations plugged in, so it stands above them.
     ("default",),
     # Names for what the rooms below hold, for users to import.
@@ -106,6 +108,7 @@ ERA_NAMES = {"Era", "era", "STATEFUL", "STATELESS"}
 #: Imports that cannot stand at the top: (module, what it imports) and the reason.
 _LATER = "servers are made before the models of the apps are loaded, and most expose nothing"
 LATE_IMPORTS: dict[tuple[str, str], str] = {
+    ("default.py", "django_mcp.memory.MemoryTransport"): "servers are rarely clients, and httpx is big",
     ("apps.py", "django_mcp.checks"): "checks register themselves, once the app registry is there",
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
