@@ -19,7 +19,7 @@ from .server.signatures import is_async_callable
 from .server.threads import Workers
 from .transports.http.types import HttpRequest, Refused
 
-__all__ = ["HttpRequest", "Principal", "Refused", "anonymous", "authenticator"]
+__all__ = ["HttpRequest", "Principal", "Refused", "anonymous", "authenticator", "principal_of"]
 
 logger = logging.getLogger("django_mcp")
 
@@ -28,6 +28,11 @@ def anonymous(request: HttpRequest) -> Principal:
     """Let everybody in, as nobody in particular. Outside DEBUG this has to be asked for:
     `DJANGO_MCP = {"AUTHENTICATION": "django_mcp.authentication.anonymous"}`."""
     return ANONYMOUS
+
+
+def principal_of(user: Any) -> Principal:
+    """The principal that stands for a user of Django, with the permissions this object has."""
+    return Principal(id=f"user:{user.pk}", user=user)
 
 
 def not_configured(request: HttpRequest) -> Principal:

@@ -15,13 +15,11 @@ from .client.channels import Inbox
 from .client.connecting import Transport
 from .client.errors import ConnectionLost
 from .client.transports.pipes import PipeChannel
-from .server.access import Principal
+from .server.access import LOCAL, Principal
 from .server.exchange import Caller
 from .server.server import MCPServer
 from .transports.stdio import Stdio
 
-#: Who calls where nobody is named: whoever holds the server may use it.
-LOCAL: Final = Principal(id="local")
 #: Bytes that may wait in each direction.
 ROOM: Final = 1024 * 1024
 #: Seconds that calls have to end once the client has gone.

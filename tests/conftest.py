@@ -19,6 +19,8 @@ from hypothesis import HealthCheck, settings
 
 from tests import services
 
+pytest_plugins = ["django_mcp.pytest_plugin"]
+
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

@@ -39,6 +39,8 @@ LEVELS = (
     ("questions", "types"),
     ("oauth", "endpoints"),
     ("", "management", "migrations", "admin", "apps", "checks", "urls", "routing", "testing"),
+    # Imported by pytest before there are settings.
+    ("pytest_plugin",),
 )
 LEVEL = {room: level for level, row in enumerate(LEVELS) for room in row}
 
@@ -63,6 +65,7 @@ DISTRIBUTIONS_WELCOME = (
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
     ("transports/", {"anyio"}),
+    ("pytest_plugin.py", {"pytest", "asgiref"}),
 )
 
 #: Distributions only one part of the package may import; None: no part may, it is for the tests.
@@ -108,7 +111,15 @@ ERA_NAMES = {"Era", "era", "STATEFUL", "STATELESS"}
 #: Imports that cannot stand at the top: (module, what it imports) and the reason.
 _LATER = "servers are made before the models of the apps are loaded, and most expose nothing"
 LATE_IMPORTS: dict[tuple[str, str], str] = {
-    ("default.py", "django_mcp.memory.MemoryTransport"): "servers are rarely clients, and httpx is big",
+    ("testing/live.py", "daphne.server.Server"): "importing it installs a reactor",
+    ("testing/live.py", "twisted.internet.reactor"): "importing it installs a reactor",
+    ("pytest_plugin.py", "django_mcp.testing.client.Client"): "there are no settings yet",
+    ("pytest_plugin.py", "django_mcp.testing.live.LiveServer"): "there are no settings yet",
+    ("pytest_plugin.py", "asgiref.sync.async_to_sync"): "pytest loads it whatever is tested",
+    (
+        "default.py",
+        "django_mcp.memory.MemoryTransport",
+    ): "servers are rarely clients, and httpx is big",
     ("apps.py", "django_mcp.checks"): "checks register themselves, once the app registry is there",
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,

@@ -42,7 +42,7 @@ def functions_of(value: object) -> Iterator[Callable[..., object]]:
     if inspect.isfunction(value):
         yield value
     elif inspect.isclass(value):
-        for name, member in vars(value).items():
+        for name, member in list(vars(value).items()):
             function = inspect.unwrap(getattr(member, "__func__", member))
             if isinstance(member, property):
                 function = member.fget

@@ -44,6 +44,8 @@ class Principal:
 
 #: The party of an endpoint that was deliberately left open.
 ANONYMOUS: Final = Principal(id="anonymous")
+#: Who calls from the same machine or process, where nobody is named: whoever may start it.
+LOCAL: Final = Principal(id="local")
 
 #: Decides whether a principal may see and use a component. A sync rule runs in a thread, so it may
 #: ask the database; an async one runs on the loop.

@@ -22,8 +22,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from ... import conf
+from ...authentication import principal_of
 from ...default import default_server, servers
-from ...server.access import Principal
+from ...server.access import LOCAL, Principal
 from ...server.exchange import Caller
 from ...server.server import MCPServer
 from ...transports import standard_streams
@@ -31,8 +32,6 @@ from ...transports.descriptors import DescriptorStreams
 from ...transports.http.types import Refused
 from ...transports.stdio import GRACE, LAST_WORDS, Stdio
 
-#: Who calls where no user is named: whoever may start this process.
-LOCAL: Final = Principal(id="local")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 #: Seconds after SIGTERM in which everything ends by itself, or is cancelled.
 PATIENCE: Final = GRACE + 2 * LAST_WORDS
@@ -175,7 +174,7 @@ def _principal(username: str) -> Principal:
         raise Refused(403, f"There is no user {username!r}: name one with --user.") from None
     if not user.is_active:
         raise Refused(403, f"The user {username!r} is not active.")
-    return Principal(id=f"user:{user.pk}", user=user)
+    return principal_of(user)
 
 
 def _log(level: str) -> None:
