@@ -290,13 +290,22 @@ class Client(Calls):
 
     async def complete(
         self,
-        ref: t.PromptReference | t.ResourceTemplateReference,
         argument: str,
         value: str,
         *,
+        prompt: str | None = None,
+        template: str | None = None,
         context: Mapping[str, str] | None = None,
     ) -> t.Completion:
-        """What may stand for an argument that begins with `value`, beside those in `context`."""
+        """What may stand for an argument that begins with `value`: one of the prompt, or of the
+        template of resources, that is named. `context` are the arguments that stand already."""
+        ref: t.PromptReference | t.ResourceTemplateReference
+        if prompt is not None and template is None:
+            ref = t.PromptReference(name=prompt)
+        elif template is not None and prompt is None:
+            ref = t.ResourceTemplateReference(uri=template)
+        else:
+            raise ValueError("Name the prompt or the template whose argument it is: one of them.")
         params = t.CompleteRequestParams(
             ref=ref,
             argument=t.CompletionArgument(name=argument, value=value),
