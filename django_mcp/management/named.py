@@ -1,0 +1,50 @@
+"""What the options of a command name: one of this project's servers, and one of its users.
+
+How each command words the option is its own; that there is no such server or user is said here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.core.management.base import CommandError
+
+from ..default import default_server, servers
+from ..server.access import Principal
+from ..server.server import MCPServer
+from ..transports.http.types import Refused
+
+#: Who calls where no user is named: whoever may start this process.
+LOCAL: Final = Principal(id="local")
+
+
+def every_server() -> list[MCPServer]:
+    """The servers of this project by name, the default server among them."""
+    return sorted({*servers(), default_server()}, key=lambda server: server.name)
+
+
+def server_called(name: str | None) -> MCPServer:
+    """The server of that name, by default the default one; raises CommandError for none."""
+    if name is None:
+        return default_server()
+    known = {server.name: server for server in every_server()}
+    if name not in known:
+        raise CommandError(
+            f"There is no MCP server {name!r}; there is {', '.join(map(repr, sorted(known)))}."
+        )
+    return known[name]
+
+
+def principal_of(username: str) -> Principal:
+    """The principal of a user as it is now; raises Refused where it may not call."""
+    try:
+        user = get_user_model()._default_manager.get_by_natural_key(username)
+    except ImproperlyConfigured as error:
+        raise Refused(403, f"--user {username!r}: this project has no users: {error}") from None
+    except ObjectDoesNotExist:
+        raise Refused(403, f"There is no user {username!r}: name one with --user.") from None
+    if not user.is_active:
+        raise Refused(403, f"The user {username!r} is not active.")
+    return Principal(id=f"user:{user.pk}", user=user)
