@@ -52,6 +52,23 @@ def servers() -> list[MCPServer]:
     return sorted(_servers, key=lambda server: server.name)
 
 
+def every_server() -> list[MCPServer]:
+    """The servers of this project by name, the default server among them."""
+    return sorted({*_servers, default_server()}, key=lambda server: server.name)
+
+
+def server_named(name: str | None) -> MCPServer:
+    """The server of that name, by default the default one; raises LookupError for none."""
+    if name is None:
+        return default_server()
+    known = {server.name: server for server in every_server()}
+    if name not in known:
+        raise LookupError(
+            f"There is no MCP server {name!r}; there is {', '.join(map(repr, sorted(known)))}."
+        )
+    return known[name]
+
+
 class MCPServer(DjangoRegistration, PlainServer):
     """A Model Context Protocol server of a Django project.
 

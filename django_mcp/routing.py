@@ -141,9 +141,12 @@ class MCPRouter:
     """
 
     def __init__(self, mounts: Sequence[Mount], inner: Application) -> None:
-        self._inner = inner
+        #: What gets every other request.
+        self.inner = inner
         self._inner_takes_sockets = not _is_django_alone(inner)
         self._servers: list[MCPServer] = []
+        #: Each route with the server and the transport that answer there; for who wants to know.
+        self.mounted: list[tuple[str, MCPServer, Transport]] = []
         self._http = Routes()
         self._websocket = Routes()
         for mounted in mounts:
@@ -153,6 +156,7 @@ class MCPRouter:
             routes = self._websocket if mounted.transport == "websocket" else self._http
             entrance = build_entrance(mounted.transport, server, mounted.authenticate)
             routes.add(mounted.route, _consumer_of(entrance)(entrance))
+            self.mounted.append((mounted.route, server, mounted.transport))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -171,7 +175,7 @@ class MCPRouter:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        await self._inner(scope, receive, send)
+        await self.inner(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

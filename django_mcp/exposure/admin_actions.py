@@ -71,6 +71,9 @@ class AdminAction:
         self._kind = f"{options.app_label}_{options.model_name}"
         self._plural = str(options.verbose_name_plural)
 
+    def __str__(self) -> str:
+        return f"{type(self._admin).__name__}.{self._action}"
+
     @property
     def description_of_tool(self) -> str:
         return f"{self.description}: {self._most} at most, by their keys."

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from ..authentication import principal_of
 from ..client import Client as PlainClient
 from ..client.callbacks import Elicited, OnRoots, Roots, UserCancelled, result_of
-from ..default import MCPServer, default_server, servers
+from ..default import MCPServer, server_named
 from ..memory import MemoryTransport
 from ..protocol import types as t
 from ..server.access import LOCAL, Principal
@@ -61,7 +61,7 @@ class Client(PlainClient):
         log_level: t.LoggingLevel | None = "debug",
         **options: Any,
     ) -> None:
-        self.server = _server(server)
+        self.server = server if isinstance(server, MCPServer) else server_named(server)
         self.questions: list[t.ElicitRequestParams] = []
         self.sampled: list[t.CreateMessageRequestParams] = []
         self.notifications: list[tuple[str, dict[str, Any]]] = []
@@ -148,15 +148,3 @@ class Client(PlainClient):
             return None
         answer: Callable[[Any], Any] | Any = prepared.popleft()
         return await result_of(answer(question)) if callable(answer) else answer
-
-
-def _server(server: MCPServer | str | None) -> MCPServer:
-    if server is None:
-        return default_server()
-    if isinstance(server, str):
-        found = {each.name: each for each in (*servers(), default_server())}
-        if server not in found:
-            names = ", ".join(map(repr, sorted(found)))
-            raise ValueError(f"There is no MCP server {server!r}; there is {names}.")
-        return found[server]
-    return server

@@ -174,7 +174,7 @@ async def test_a_server_is_found_by_its_name(
     async with mcp_client("shop") as client:
         assert client.server_info is not None
         assert client.server_info.name == "shop"
-    with pytest.raises(ValueError, match="'shop'"):
+    with pytest.raises(LookupError, match="'shop'"):
         mcp_client("shup")
 
 

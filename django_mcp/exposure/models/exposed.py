@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +35,30 @@ class _Visitor:
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
         self.user = principal.user
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Lets those pass whom each of `permissions` lets, which are methods of a resource."""
+
+    permissions: tuple[Callable[[Caller], bool], ...]
+
+    def __call__(self, principal: Principal) -> bool:
+        visitor = _Visitor(principal)
+        for has_permission in self.permissions:
+            verdict = has_permission(visitor)
+            if verdict is not True:  # What is no bool at all is the caller's to refuse.
+                return verdict
+        return True
+
+    def __str__(self) -> str:
+        return " and ".join(map(_called, self.permissions))
+
+
+def _called(has_permission: Any) -> str:
+    owner = getattr(has_permission, "__self__", None)
+    name = getattr(has_permission, "__name__", repr(has_permission))
+    return name if owner is None else f"{type(owner).__name__}.{name}"
 
 
 class ExposedModel:
@@ -115,15 +140,7 @@ class ExposedModel:
     def rule(self, *permissions: Callable[[Caller], bool]) -> Callable[[Principal], bool]:
         """The access rule of a component that is for those whom each of `permissions` lets."""
 
-        def rule(principal: Principal) -> bool:
-            visitor = _Visitor(principal)
-            for has_permission in permissions:
-                verdict = has_permission(visitor)
-                if verdict is not True:  # What is no bool at all is the caller's to refuse.
-                    return verdict
-            return True
-
-        return rule
+        return _Rule(permissions)
 
     def beyond(self, ctx: Caller, name: str) -> ExposedModel | None:
         """The exposed model that a relation to one object leads to, if the caller may view it."""

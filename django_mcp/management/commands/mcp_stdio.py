@@ -16,21 +16,18 @@ import threading
 from argparse import ArgumentParser
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from ... import conf
-from ...authentication import principal_of
-from ...default import default_server, servers
-from ...server.access import LOCAL, Principal
+from ...server.access import LOCAL
 from ...server.exchange import Caller
 from ...server.server import MCPServer
 from ...transports import standard_streams
 from ...transports.descriptors import DescriptorStreams
 from ...transports.http.types import Refused
 from ...transports.stdio import GRACE, LAST_WORDS, Stdio
+from ..named import principal_called, server_called
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 #: Seconds after SIGTERM in which everything ends by itself, or is cancelled.
@@ -84,7 +81,7 @@ class Command(BaseCommand):
         if log_level is not None:
             _log(log_level)
         with standard_streams.taken() as streams:
-            endpoint = _endpoint(_found(server), user)
+            endpoint = _endpoint(server_called(server), user)
             # What is loaded by now stays for good: no full collection is to walk all of it.
             gc.freeze()
             asyncio.run(self._serve(endpoint, streams))
@@ -129,31 +126,19 @@ def _end() -> None:
     os._exit(0)
 
 
-def _found(name: str | None) -> MCPServer:
-    """The server of that name; raises CommandError where there is none."""
-    if name is None:
-        return default_server()
-    known = {server.name: server for server in (*servers(), default_server())}
-    if name not in known:
-        raise CommandError(
-            f"There is no MCP server {name!r}; there is {', '.join(map(repr, sorted(known)))}."
-        )
-    return known[name]
-
-
 def _endpoint(server: MCPServer, username: str | None) -> Stdio:
     settings = conf.get()
     caller, renew = Caller(LOCAL), None
     if username is not None:
         try:
-            caller = Caller(_principal(username))
+            caller = Caller(principal_called(username))
         except Refused as refused:
             raise CommandError(refused.message) from None
         finally:
             connections.close_all()
 
         async def renew() -> Caller:
-            return Caller(await server.workers.run_sync(_principal, username))
+            return Caller(await server.workers.run_sync(principal_called, username))
 
     return Stdio(
         server=server,
@@ -162,19 +147,6 @@ def _endpoint(server: MCPServer, username: str | None) -> Stdio:
         max_body=settings.max_body_bytes,
         max_depth=settings.max_json_depth,
     )
-
-
-def _principal(username: str) -> Principal:
-    """The principal of a user as it is now; raises Refused where it may not call."""
-    try:
-        user = get_user_model()._default_manager.get_by_natural_key(username)
-    except ImproperlyConfigured as error:
-        raise Refused(403, f"--user {username!r}: this project has no users: {error}") from None
-    except ObjectDoesNotExist:
-        raise Refused(403, f"There is no user {username!r}: name one with --user.") from None
-    if not user.is_active:
-        raise Refused(403, f"The user {username!r} is not active.")
-    return principal_of(user)
 
 
 def _log(level: str) -> None:

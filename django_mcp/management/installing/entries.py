@@ -1,0 +1,96 @@
+"""What a host is told of this project: how to start it, or where it is served."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+from django.core.validators import URLValidator
+
+from ...transports.http.hosts import Entry, Host
+
+#: What every host takes for a name.
+NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x1f\x7f]*)")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def name_of(given: str | None, server: str) -> str:
+    """The name under which a host is to know the server; raises CommandError."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", server).strip("-")[:64] if given is None else given
+    if not NAME.fullmatch(name):
+        raise CommandError(
+            f"--name {name!r}: a name is 1 to 64 letters, digits, hyphens and underscores."
+        )
+    return name
+
+
+def served(host: Host, url: str, headers: Iterable[str]) -> Entry:
+    """The entry for the endpoint at `url`; raises CommandError for what is none."""
+    try:
+        URLValidator(schemes=["http", "https"])(_with_a_dot(url))
+    except ValidationError:
+        raise CommandError(
+            f"--url {url!r}: give the whole URL of the endpoint, such as https://example.com/mcp."
+        ) from None
+    found: dict[str, str] = {}
+    for header in headers:
+        match = _HEADER.fullmatch(header)
+        if match is None or not match[2].strip():
+            name = header.partition(":")[0][:40]
+            raise CommandError(f'--header {name!r}: write it as "Name: value", on one line.')
+        found[match[1]] = match[2].strip()
+    return host.at_url(url, found)
+
+
+def _with_a_dot(url: str) -> str:
+    """`url` with a host that Django takes for one: names without a dot are hosts in a network."""
+    host = urlsplit(url).hostname if "://" in url else None
+    return url if not host or "." in host or ":" in host else url.replace(host, f"{host}.test", 1)
+
+
+def started(
+    host: Host, server: str | None, user: str | None, environment: Mapping[str, str]
+) -> Entry:
+    """The entry for `manage.py mcp_stdio` of this project, in this environment of Python's."""
+    command, env = _this_project()
+    arguments = [*command[1:], "mcp_stdio"]
+    for option, value in (("--server", server), ("--user", user)):
+        if value is not None:
+            arguments += [option, value]
+    return host.started(command[0], arguments, {**env, **environment})
+
+
+def environment_of(given: Iterable[str]) -> dict[str, str]:
+    """The variables of "NAME=value", or "NAME" for what it is now; raises CommandError."""
+    found = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not _VARIABLE.fullmatch(name):
+            raise CommandError(f'--env {name!r}: write "NAME=value", or "NAME" to take it as is.')
+        if not equals and name not in os.environ:
+            raise CommandError(f"--env {name}: there is no such variable here; give it a value.")
+        found[name] = value if equals else os.environ[name]
+    return found
+
+
+def _this_project() -> tuple[list[str], dict[str, str]]:
+    """What starts a command of this project from anywhere: the program, and its environment."""
+    env = {}
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE")
+    if settings:
+        env["DJANGO_SETTINGS_MODULE"] = settings
+    # Not resolved: the python of a virtual environment is a link, and what it links to is not.
+    script = Path(sys.argv[0])
+    if script.suffix == ".py" and script.name != "__main__.py" and script.is_file():
+        return [sys.executable, os.path.abspath(script)], env
+    # `django-admin` and `python -m django` find the project by the path of imports.
+    env["PYTHONPATH"] = os.environ.get("PYTHONPATH") or os.getcwd()
+    return [sys.executable, "-m", "django"], env

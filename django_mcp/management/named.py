@@ -1,0 +1,39 @@
+"""What the options of a command name: one of this project's servers, and one of its users.
+
+How each command words the option is its own; that there is no such server or user is said here.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.core.management.base import CommandError
+
+from ..authentication import principal_of
+from ..default import every_server, server_named
+from ..server.access import Principal
+from ..server.server import MCPServer
+from ..transports.http.types import Refused
+
+__all__ = ["every_server", "principal_called", "server_called"]
+
+
+def server_called(name: str | None) -> MCPServer:
+    """The server of that name, by default the default one; raises CommandError for none."""
+    try:
+        return server_named(name)
+    except LookupError as error:
+        raise CommandError(error.args[0]) from None
+
+
+def principal_called(username: str) -> Principal:
+    """The principal of a user as it is now; raises Refused where it may not call."""
+    try:
+        user = get_user_model()._default_manager.get_by_natural_key(username)
+    except ImproperlyConfigured as error:
+        raise Refused(403, f"--user {username!r}: this project has no users: {error}") from None
+    except ObjectDoesNotExist:
+        raise Refused(403, f"There is no user {username!r}: name one with --user.") from None
+    if not user.is_active:
+        raise Refused(403, f"The user {username!r} is not active.")
+    return principal_of(user)
