@@ -32,11 +32,11 @@ class MemoryTransport:
     key = None
 
     def __init__(self, server: MCPServer, principal: Principal = LOCAL) -> None:
-        self._server = server
+        self.server = server
         self._principal = principal
 
     async def open(self, inbox: Inbox) -> PipeChannel:
-        return PipeChannel(_Pipe(self._server, self._principal), inbox)
+        return PipeChannel(_Pipe(self.server, self._principal), inbox)
 
     def older(self) -> Transport | None:
         return None

@@ -35,6 +35,7 @@ from .errors import (
     RequestTimedOut,
     ServerError,
     UnexpectedStatus,
+    is_about_http,
 )
 from .line import Line, Timing
 from .stateful import Stateful
@@ -50,8 +51,6 @@ PROBE_TIMEOUT: Final = 10.0
 MOST_REMEMBERED: Final = 256
 #: What only a server of the stateless era says.
 MODERN: Final = (UnsupportedProtocolVersion, HeaderMismatch, MissingRequiredClientCapability)
-#: Statuses that say nothing of the era: who asks, how often, and that the server is unwell.
-NOT_ABOUT_THE_ERA: Final = frozenset({401, 403, 407, 429})
 
 
 class Transport(Protocol):
@@ -220,7 +219,7 @@ class Connection:
         if not self._options.stateful:
             raise error
         if isinstance(error, UnexpectedStatus):
-            if error.status >= 500 or error.status in NOT_ABOUT_THE_ERA:
+            if is_about_http(error.status):
                 raise error
         elif isinstance(error, RequestTimedOut):
             # An HTTP server answers something.

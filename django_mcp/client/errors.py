@@ -41,6 +41,12 @@ class UnexpectedStatus(ConnectionFailed):
         self.status = status
 
 
+def is_about_http(status: int) -> bool:
+    """Whether a status tells of something that is not the protocol's: who asks, how often, and
+    that the server is unwell."""
+    return status in (401, 403, 407, 429) or status >= 500
+
+
 class ConnectionLost(ClientError):
     """The connection ended before the answer came; whether the server did what it was asked is
     not known."""

@@ -20,7 +20,7 @@ from typing import Any, Final
 import httpx
 
 from ...protocol import jsonrpc, sse
-from ...protocol.errors import InvalidRequest, ProtocolError
+from ...protocol.errors import InvalidRequest, ProtocolError, from_wire
 from ...protocol.headers import LAST_EVENT_ID, MCP_METHOD, MCP_SESSION_ID
 from ...protocol.jsonrpc import ErrorResponse, Message, RequestId, Response
 from ..channels import Inbox, Outgoing
@@ -32,6 +32,7 @@ from ..errors import (
     InvalidAnswer,
     SessionLost,
     UnexpectedStatus,
+    is_about_http,
 )
 from .endpoint import EVENTS, JSON, LARGEST, Endpoint, chunks_of, media_type
 
@@ -196,22 +197,31 @@ class HttpChannel:
             )
 
     async def _take_refusal(self, response: httpx.Response, stream: _Stream) -> None:
-        """An error of the protocol is an answer, whatever its status; anything else is raised."""
+        """An error of the protocol is an answer, unless the status says more than it does."""
         if self._is_end_of_session(response):
             raise SessionLost("The server does not know the session any more.", was_refused=True)
+        said = await self._error_in(response)
+        if said is None or is_about_http(response.status_code):
+            raise await self._refused(response, said)
+        self._take(said, stream)
+        if not stream.is_answered:
+            raise await self._refused(response)
+
+    async def _error_in(self, response: httpx.Response) -> ErrorResponse | None:
         if media_type(response) == JSON:
             with suppress(ProtocolError):
                 for message in _messages(await self._endpoint.body(response)):
                     if isinstance(message, ErrorResponse):
-                        self._take(message, stream)
-        if not stream.is_answered:
-            raise await self._refused(response)
+                        return message
+        return None
 
     def _is_end_of_session(self, response: httpx.Response) -> bool:
         # 2025-11-25, basic/transports#session-management
         return response.status_code == 404 and MCP_SESSION_ID in response.request.headers
 
-    async def _refused(self, response: httpx.Response) -> ClientError:
+    async def _refused(
+        self, response: httpx.Response, said: ErrorResponse | None = None
+    ) -> ClientError:
         status = response.status_code
         if self._is_end_of_session(response):
             return SessionLost("The server does not know the session any more.", was_refused=True)
@@ -222,6 +232,8 @@ class HttpChannel:
             405: "Is the URL that of an MCP endpoint?",
             429: "It is asked too often.",
         }.get(status, "")
+        if said is not None:
+            hint = f"It says: {from_wire(said.error).message} {hint}"
         return UnexpectedStatus(
             status, f"{self._host} answered with HTTP {status}. {hint}".rstrip()
         )

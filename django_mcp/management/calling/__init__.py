@@ -1,0 +1,1 @@
+"""What `manage.py mcp_call` is made of: typed arguments, asked questions, printed answers."""

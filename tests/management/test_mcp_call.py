@@ -1,0 +1,275 @@
+"""`manage.py mcp_call`, as it is typed: what goes in, what is printed where, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any, NamedTuple
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from pydantic import BaseModel, Field
+
+from django_mcp import Context, Image, MCPServer, ToolError
+from django_mcp.management.calling import arguments as typed
+from django_mcp.server.access import LOCAL
+from django_mcp.testing import LiveServer
+
+
+class Copies(BaseModel):
+    copies: int = Field(1, title="How many", description="Not too many.")
+    color: str = Field(json_schema_extra={"enum": ["red", "blue"]})
+    gift: bool = False
+
+
+@pytest.fixture
+def shop() -> MCPServer:
+    server = MCPServer("shop for mcp_call", version="1")
+
+    @server.tool
+    def echo(text: str, number: float = 0, items: list[int] | None = None) -> dict[str, Any]:
+        """Say it again."""
+        return {"text": text, "number": number, "items": items}
+
+    @server.tool(structured_output=False)
+    def shout(text: str) -> str:
+        """Say it louder."""
+        return text.upper()
+
+    @server.tool
+    async def order(ctx: Context) -> str:
+        """Order."""
+        await ctx.report_progress(1, 2, "half of it")
+        await ctx.warning("almost")
+        answer = await ctx.ask("What may it be?", Copies)
+        return f"{answer.action} {answer.data!r}"
+
+    @server.tool
+    async def delete(ctx: Context) -> bool:
+        """Delete."""
+        return await ctx.confirm("Delete it?")
+
+    @server.tool
+    def fail() -> str:
+        """Fail."""
+        raise ToolError("It is closed.")
+
+    @server.tool
+    def picture() -> Image:
+        """Show."""
+        return Image(data=b"12345", format="png")
+
+    @server.tool
+    def escape() -> str:
+        """Try to take over a terminal."""
+        return "\x1b]0;owned\x07\x1b[2Jtext\u202e"
+
+    @server.tool(permission="auth.add_user")
+    def secret() -> str:
+        """For some."""
+        return "secret"
+
+    @server.resource("shop://hours")
+    def hours() -> str:
+        """When it is open."""
+        return "from nine to five"
+
+    @server.prompt
+    def recommend(topic: str) -> str:
+        """Recommend."""
+        return f"Recommend {topic}."
+
+    return server
+
+
+class Said(NamedTuple):
+    """What a command printed."""
+
+    out: str
+    err: str
+
+
+@pytest.fixture
+def typing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What somebody types, line by line."""
+
+    def lines(*texts: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{text}\n" for text in texts)))
+
+    lines()
+    return lines
+
+
+def call(shop: MCPServer, *words: str, **options: Any) -> Said:
+    out, err = io.StringIO(), io.StringIO()
+    options.setdefault("server", shop.name)
+    if "url" in options:
+        del options["server"]
+    call_command("mcp_call", *words, stdout=out, stderr=err, **options)
+    return Said(out.getvalue(), err.getvalue())
+
+
+# --------------------------------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("word", "schema", "value"),
+    [
+        ("a=12", {"type": "string"}, "12"),
+        ("a=12", {"type": "integer"}, 12),
+        ("a=12", {"anyOf": [{"type": "string"}, {"type": "integer"}]}, 12),
+        ("a=null", {"anyOf": [{"type": "string"}, {"type": "null"}]}, None),
+        ("a=true", {"type": "boolean"}, True),
+        ("a=yes", {"type": "boolean"}, "yes"),
+        ("a=[1,2]", {"type": "array"}, [1, 2]),
+        ("a=x=y", {"type": "string"}, "x=y"),
+        ('a:="12"', {"type": "integer"}, "12"),
+        ("a=two\nlines", {}, "two\nlines"),
+        ("a=", {"type": "string"}, ""),
+        ("a=12", {"enum": ["12", "13"], "type": "string"}, "12"),
+    ],
+)
+def test_a_word_is_read_as_its_schema_has_it(word: str, schema: Any, value: Any) -> None:
+    assert typed.read([word], {"properties": {"a": schema}}, None) == {"a": value}
+
+
+@pytest.mark.parametrize("word", ["a", "=1", "a:=nope", ":=1"])
+def test_a_word_that_is_no_argument_is_named(shop: MCPServer, word: str) -> None:
+    with pytest.raises(CommandError, match=r"name=value|JSON"):
+        call(shop, "echo", word)
+
+
+def test_all_arguments_may_be_one_object_of_which_words_stand_before(shop: MCPServer) -> None:
+    said = call(shop, "echo", "text=b", json='{"text": "a", "number": 2}')
+    assert json.loads(said.out) == {"text": "b", "number": 2, "items": None}
+    with pytest.raises(CommandError, match="object"):
+        call(shop, "echo", json="[1]")
+
+
+# ----------------------------------------------------------------------------------------- answers
+
+
+def test_data_is_printed_as_json_and_text_as_it_is(shop: MCPServer) -> None:
+    said = call(shop, "echo", "text=hi", "items:=[1]")
+    assert said.out == '{\n  "text": "hi",\n  "number": 0,\n  "items": [\n    1\n  ]\n}\n'
+    assert call(shop, "shout", "text=hi").out == "HI\n"
+
+
+def test_a_picture_is_said_to_be_one(shop: MCPServer) -> None:
+    assert call(shop, "picture").out == "[image image/png, 5 bytes]\n"
+
+
+def test_a_resource_and_a_prompt_are_printed(shop: MCPServer) -> None:
+    assert call(shop, "shop://hours", resource=True).out == "from nine to five\n"
+    assert call(shop, "recommend", "topic=whales", prompt=True).out == "user: Recommend whales.\n"
+
+
+def test_the_whole_answer_is_json(shop: MCPServer) -> None:
+    answer = json.loads(call(shop, "shout", "text=hi", raw=True).out)
+    assert answer["content"] == [{"type": "text", "text": "HI"}]
+    assert "contents" in json.loads(call(shop, "shop://hours", resource=True, raw=True).out)
+    messages = json.loads(call(shop, "recommend", "topic=x", prompt=True, raw=True).out)
+    assert messages["messages"][0]["role"] == "user"
+
+
+def test_a_terminal_is_not_taken_over(shop: MCPServer) -> None:
+    assert call(shop, "escape").out == "]0;owned[2Jtext\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fail"], "The tool 'fail' failed"),
+        (["nobody"], "Unknown tool"),
+        (["echo"], "failed"),
+        (["secret"], "Unknown tool"),
+    ],
+)
+def test_what_fails_ends_with_an_error(shop: MCPServer, words: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        call(shop, *words)
+
+
+def test_a_server_or_user_that_is_none_is_named(shop: MCPServer, db: None) -> None:
+    with pytest.raises(CommandError, match="'nowhere'"):
+        call(shop, "echo", server="nowhere")
+    with pytest.raises(CommandError, match="'ada'"):
+        call(shop, "echo", user="ada")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_may_what_the_permissions_allow(shop: MCPServer) -> None:
+    user = User.objects.create(username="ada")
+    user.user_permissions.add(Permission.objects.get(codename="add_user"))
+    assert call(shop, "secret", user="ada").out == "secret\n"
+
+
+# --------------------------------------------------------------------------------------- questions
+
+
+@pytest.mark.parametrize("revision", [None, "2025-11-25"])
+def test_a_form_is_filled_in_field_by_field(
+    shop: MCPServer, typing: Any, revision: str | None
+) -> None:
+    typing("many", "3", "green", "blue", "y")
+    said = call(shop, "order", revision=revision)
+    assert said.out == "accept Copies(copies=3, color='blue', gift=True)\n"
+    assert "1/2 half of it\n" in said.err
+    assert "warning: almost\n" in said.err
+    assert "What may it be?\n" in said.err
+    assert "How many (copies): Not too many. [1]: " in said.err
+    assert "A whole number is wanted." in said.err
+    assert "One of these is wanted: red, blue." in said.err
+
+
+def test_what_has_a_default_may_be_left_out(shop: MCPServer, typing: Any) -> None:
+    typing("", "", "red", "")
+    assert call(shop, "order").out == "accept Copies(copies=1, color='red', gift=False)\n"
+
+
+def test_the_end_of_input_decides_nothing(shop: MCPServer, typing: Any) -> None:
+    typing("2")
+    assert call(shop, "order").out == "cancel None\n"
+
+
+def test_a_question_without_fields_is_answered_with_yes_or_no(shop: MCPServer, typing: Any) -> None:
+    typing("what", "n")
+    assert call(shop, "delete").out == "false\n"
+
+
+# -------------------------------------------------------------------------------------- at a URL
+
+
+def test_a_server_at_a_url_is_called(
+    shop: MCPServer, mcp_live_server: LiveServer, typing: Any
+) -> None:
+    typing("y")
+    url = mcp_live_server.url(shop)
+    assert call(shop, "delete", url=url).out == "true\n"
+    with pytest.raises(CommandError, match="leave out --url"):
+        call(shop, "delete", url=url, user="ada")
+
+
+def test_a_token_of_the_environment_is_sent_and_never_shown(
+    shop: MCPServer, mcp_live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_token(request: Any) -> Any:
+        return LOCAL if request.headers.get("authorization") == "Bearer s3cret" else None
+
+    url = mcp_live_server.url(shop, authenticate=by_token)
+    with pytest.raises(CommandError, match="401"):
+        call(shop, "shout", "text=hi", url=url)
+    monkeypatch.setenv("MCP_TOKEN", "s3cret")
+    assert call(shop, "shout", "text=hi", url=url).out == "HI\n"
+    monkeypatch.setenv("MCP_TOKEN", "other-s3cret")
+    with pytest.raises(CommandError) as caught:
+        call(shop, "shout", "text=hi", url=url)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_where_nobody_listens_that_is_said(shop: MCPServer) -> None:
+    with pytest.raises(CommandError, match="cannot be reached"):
+        call(shop, "shout", "text=hi", url="http://127.0.0.1:9/mcp")
