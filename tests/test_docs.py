@@ -39,6 +39,7 @@ REFERENCE = DOCS / "reference"
 PROJECTS = {
     "docs/tutorial/first-server.md": (["library"], True),
     "docs/howto/authenticate.md": (["accounts"], False),
+    "docs/howto/test-your-tools.md": (["shop"], False),
 }
 
 
