@@ -61,6 +61,8 @@ DISTRIBUTIONS_WELCOME = (
     ("protocol/", VALUES),
     # referencing is the part of jsonschema that decides where a "$ref" may lead.
     ("server/", VALUES | {"anyio", "jsonschema", "referencing"}),
+    # Signing is optional, and in a module that nothing else imports.
+    ("client/auth/signing.py", {"jwt"}),
     ("client/", VALUES | {"httpx", "anyio"}),
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
@@ -76,6 +78,7 @@ DISTRIBUTIONS_KEPT = {
     # Optional: a project has them, or does without.
     "rest_framework": "exposure/rest_framework/",
     "ninja": "exposure/ninja.py",
+    "jwt": "client/auth/signing.py",
 }
 
 #: The standard library's own doors to the outside.
@@ -394,6 +397,7 @@ REFUSED = [
     (distributions, "server/context.py", "__import__('django')"),
     (distributions, "client/http.py", "from django.core.cache import cache"),
     (distributions, "client/http.py", "import channels"),
+    (distributions, "client/auth/grants.py", "import jwt"),
     (distributions, "transports/http/endpoint.py", "from django.http import HttpResponse"),
     (distributions, "transports/http/stateful.py", "import channels"),
     (distributions, "transports/http/consumers.py", "from django.http import HttpResponse"),
@@ -437,6 +441,7 @@ ACCEPTED = [
     ("server/dispatch.py", "import asyncio\nimport anyio\nfrom ..protocol import methods"),
     ("server/schemas.py", "import jsonschema\nfrom referencing import Registry"),
     ("client/http.py", "import httpx\nfrom ..protocol import sse"),
+    ("client/auth/signing.py", "import jwt"),
     ("transports/stdio.py", "from ..protocol.revisions import Era\nfrom ..server import server"),
     ("transports/http/views.py", "from django.http import HttpResponse\nfrom . import endpoint"),
     ("transports/http/consumers.py", "from channels.consumer import AsyncConsumer"),
