@@ -397,7 +397,7 @@ REFUSED = [
     (distributions, "server/context.py", "__import__('django')"),
     (distributions, "client/http.py", "from django.core.cache import cache"),
     (distributions, "client/http.py", "import channels"),
-    (distributions, "client/auth/grants.py", "import jwt"),
+    (distributions, "checks.py", "import jwt"),
     (distributions, "transports/http/endpoint.py", "from django.http import HttpResponse"),
     (distributions, "transports/http/stateful.py", "import channels"),
     (distributions, "transports/http/consumers.py", "from django.http import HttpResponse"),

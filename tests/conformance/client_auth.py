@@ -1,4 +1,4 @@
-"""The client that the suite's `auth/…` scenarios test: `python -m tests.conformance.client_auth URL`.
+"""The client that the suite's `auth/…` scenarios test: `… -m tests.conformance.client_auth URL`.
 
 The suite starts it with the URL of a server that wants a token, and tells it by the environment
 which scenario it plays: MCP_CONFORMANCE_SCENARIO, MCP_CONFORMANCE_PROTOCOL_VERSION, and for some of

@@ -161,7 +161,7 @@ class Authorization:
             renewed = await self._sender.run(self._grantor(found, client).refresh(tokens))
         except TokenRefused as refused:
             await self._forget_client(refused, client)
-            return await self._renewed_by_another(tokens)
+            return await self._without_refresh(tokens)
         await self.storage.set_tokens(self.server_url, renewed)
         return renewed
 
@@ -197,11 +197,17 @@ class Authorization:
         if refused.error in _CLIENT_UNKNOWN:
             await self.storage.set_client(client.issuer, None)
 
-    async def _renewed_by_another(self, tokens: Tokens) -> Tokens | None:
-        """What another process stored while this one was refused; its refresh came first."""
+    async def _without_refresh(self, tokens: Tokens) -> Tokens | None:
+        """What another process stored while this one was refused: its refresh came first.
+
+        None where there is nothing; then the refresh token is not tried again.
+        """
         stored = await self.storage.get_tokens(self.server_url)
-        renewed = stored is not None and stored.access_token != tokens.access_token
-        return stored if renewed else None
+        if stored is not None and stored.access_token != tokens.access_token:
+            return stored
+        spent = tokens.model_copy(update={"refresh_token": None})
+        await self.storage.set_tokens(self.server_url, spent)
+        return None
 
     def _grantor(self, found: Discovery, client: ClientInformation) -> Grantor:
         return Grantor(found=found, client=client, signer=self._signer)

@@ -116,7 +116,9 @@ class BearerAuth(httpx.Auth):
     async def _usable(self, request: httpx.Request) -> Tokens | None:
         """The tokens to begin with: as they are stored, or renewed if they ran out."""
         if not self._loaded:
-            self._tokens = await self.storage.get_tokens(self.server_url)
+            stored = await self.storage.get_tokens(self.server_url)
+            # Another request may have come further meanwhile.
+            self._tokens = self._tokens if self._loaded else stored
             self._loaded = True
         tokens = self._tokens
         if tokens is None or not tokens.expired(time.time()) or not self.can_renew(tokens):
@@ -168,7 +170,7 @@ class BearerAuth(httpx.Auth):
             obtained = await self.obtain(need)
             tokens = obtained.tokens
             self._granted = tokens.access_token if obtained.granted else ""
-        self._tokens = tokens
+        self._tokens, self._loaded = tokens, True
         self._generation += 1
         if not need.step_up:
             self._useless.clear()
