@@ -1,4 +1,4 @@
-"""What is sent to a token endpoint, how the client is known there, and what becomes of the answer."""
+"""What is sent to a token endpoint, how the client is known there, and what the answer becomes."""
 
 from __future__ import annotations
 
