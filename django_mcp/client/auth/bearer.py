@@ -68,8 +68,8 @@ class BearerAuth(httpx.Auth):
         self.storage = storage
         self._tokens: Tokens | None = None
         self._loaded = False
-        #: The last access token that was got from scratch.
-        self._granted = ""
+        #: The last tokens that were got from scratch.
+        self._granted: Tokens | None = None
         #: Counts the tokens that were got, so that a request knows whether its own are the last.
         self._generation = 0
         self._flight: SingleFlight[Tokens] = SingleFlight()
@@ -169,7 +169,7 @@ class BearerAuth(httpx.Auth):
         if tokens is None:
             obtained = await self.obtain(need)
             tokens = obtained.tokens
-            self._granted = tokens.access_token if obtained.granted else ""
+            self._granted = tokens if obtained.granted else None
         self._tokens, self._loaded = tokens, True
         self._generation += 1
         if not need.step_up:
@@ -190,7 +190,7 @@ class BearerAuth(httpx.Auth):
             return False
         if need.step_up:
             return set(need.challenge.scopes) <= set(need.sent.requested_scopes)
-        return need.sent.access_token == self._granted
+        return need.sent == self._granted
 
     def _give_up(self, need: Need) -> NoReturn:
         if not need.step_up:

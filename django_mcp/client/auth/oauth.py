@@ -51,8 +51,8 @@ class OAuth(BearerAuth):
         )
         super().__init__(server_url, self._authorization.storage)
         self._interaction: Interaction = LoopbackBrowser() if interaction is None else interaction
-        #: The last access token that was got by renewing.
-        self._renewed = ""
+        #: The last tokens that were got by renewing.
+        self._renewed: Tokens | None = None
 
     def can_renew(self, tokens: Tokens) -> bool:
         return tokens.refresh_token is not None and self._authorization.found is not None
@@ -67,11 +67,11 @@ class OAuth(BearerAuth):
         found = await self._found(need)
         stored = await self.storage.get_tokens(self.server_url)
         # What was renewed for this request and did not do is not renewed again.
-        renewable = need.attempt == 0 or (stored and stored.access_token) != self._renewed
+        renewable = need.attempt == 0 or stored != self._renewed
         if stored is not None and renewable and not need.step_up:
             renewed = await self._authorization.refresh(found, stored)
             if renewed is not None:
-                self._renewed = renewed.access_token
+                self._renewed = renewed
                 return Obtained(tokens=renewed, granted=False)
         tokens = await self._authorize(need, found, stored)
         return Obtained(tokens=tokens, granted=True)

@@ -49,7 +49,7 @@ def urls(asked: list[httpx.Request]) -> list[str]:
     return [str(request.url) for request in asked]
 
 
-def server_metadata(issuer: str = "https://auth.example", **changes: Any) -> dict[str, Any]:
+def server_metadata(issuer: str = "https://auth.example", /, **changes: Any) -> dict[str, Any]:
     """What an authorization server says of itself; a change to None leaves the field out."""
     base = issuer.rstrip("/")
     metadata = {
