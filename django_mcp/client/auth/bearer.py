@@ -116,10 +116,7 @@ class BearerAuth(httpx.Auth):
     async def _usable(self, request: httpx.Request) -> Tokens | None:
         """The tokens to begin with: as they are stored, or renewed if they ran out."""
         if not self._loaded:
-            stored = await self.storage.get_tokens(self.server_url)
-            # Another request may have come further meanwhile.
-            self._tokens = self._tokens if self._loaded else stored
-            self._loaded = True
+            await self._load()
         tokens = self._tokens
         if tokens is None or not tokens.expired(time.time()) or not self.can_renew(tokens):
             # Without knowing whom to ask, a token that ran out is sent: the server's answer says.
@@ -127,6 +124,12 @@ class BearerAuth(httpx.Auth):
         return await self._obtained(
             Need(sent=tokens, generation=self._generation, headers=_version(request))
         )
+
+    async def _load(self) -> None:
+        stored = await self.storage.get_tokens(self.server_url)
+        if not self._loaded:
+            # No other request has come further meanwhile.
+            self._tokens, self._loaded = stored, True
 
     def _need(
         self, response: httpx.Response, sent: Tokens | None, attempt: int, generation: int
