@@ -39,7 +39,9 @@ class Authorization:
 
     `scopes` are asked for beside those that the server wants. `registration` says who the client
     is, `signer` is its key for `private_key_jwt`. `fallback=False` refuses servers that have no
-    metadata, as those of 2025-03-26. `allow_private` and `http` are those of `Sender`.
+    metadata, as those of 2025-03-26. `http` is a client for the requests that are made here; where
+    there is none, hosts that the server names are reached at public addresses only, unless
+    `allow_private` is true.
 
     Raises UnsafeURL for a server that could not be trusted with a token.
     """
@@ -64,7 +66,9 @@ class Authorization:
         self.found: Discovery | None = None
         self._signer = signer
         self._fallback = fallback
-        self._sender = Sender(server_url, http=http, allow_private=allow_private)
+        by_hand = self.registration.client
+        trusted = [server_url] if by_hand is None else [server_url, by_hand.issuer]
+        self._sender = Sender(*trusted, http=http, allow_private=allow_private)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.server_url}>"

@@ -40,8 +40,6 @@ class Need:
     step_up: bool = False
     #: How many tokens were got for this request so far.
     attempt: int = 0
-    #: How many were got by anybody, when this request was sent.
-    generation: int = 0
     #: For the requests of discovery.
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,14 +68,18 @@ class BearerAuth(httpx.Auth):
         self._loaded = False
         #: The last tokens that were got from scratch.
         self._granted: Tokens | None = None
-        #: Counts the tokens that were got, so that a request knows whether its own are the last.
-        self._generation = 0
         self._flight: SingleFlight[Tokens] = SingleFlight()
         #: Scopes that did not help, although they were granted when the server asked for them.
         self._useless: set[frozenset[str]] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.server_url}>"
+
+    async def forget(self) -> None:
+        """Drop the tokens, also from the storage. The next request begins anew."""
+        await self.storage.set_tokens(self.server_url, None)
+        self._tokens, self._loaded = None, True
+        self._useless.clear()
 
     async def obtain(self, need: Need) -> Obtained:
         """Get new tokens and store them. Runs once for all requests that wait. For heirs."""
@@ -101,11 +103,10 @@ class BearerAuth(httpx.Auth):
         await request.aread()
         tokens = await self._usable(request)
         for attempt in range(MOST_ATTEMPTS + 1):
-            generation = self._generation
             if tokens is not None:
                 request.headers["Authorization"] = f"Bearer {tokens.access_token}"
             response = yield request
-            need = self._need(response, tokens, attempt, generation)
+            need = self._need(response, tokens, attempt)
             if need is None:
                 return
             if attempt == MOST_ATTEMPTS or self._in_vain(need):
@@ -121,9 +122,7 @@ class BearerAuth(httpx.Auth):
         if tokens is None or not tokens.expired(time.time()) or not self.can_renew(tokens):
             # Without knowing whom to ask, a token that ran out is sent: the server's answer says.
             return tokens
-        return await self._obtained(
-            Need(sent=tokens, generation=self._generation, headers=_version(request))
-        )
+        return await self._obtained(Need(sent=tokens, headers=_version(request)))
 
     async def _load(self) -> None:
         stored = await self.storage.get_tokens(self.server_url)
@@ -131,9 +130,7 @@ class BearerAuth(httpx.Auth):
             # No other request has come further meanwhile.
             self._tokens, self._loaded = stored, True
 
-    def _need(
-        self, response: httpx.Response, sent: Tokens | None, attempt: int, generation: int
-    ) -> Need | None:
+    def _need(self, response: httpx.Response, sent: Tokens | None, attempt: int) -> Need | None:
         """What the answer asks for; None where it is the answer."""
         if response.status_code not in (401, 403):
             return None
@@ -151,7 +148,6 @@ class BearerAuth(httpx.Auth):
             header=", ".join(headers),
             step_up=step_up,
             attempt=attempt,
-            generation=generation,
             headers=_version(response.request),
         )
 
@@ -161,7 +157,7 @@ class BearerAuth(httpx.Auth):
             self._give_up(need)
         while True:
             tokens = self._tokens
-            if tokens is not None and self._generation > need.generation and _serves(tokens, need):
+            if tokens is not None and tokens is not need.sent and _serves(tokens, need):
                 return tokens
             tokens, own = await self._flight.run(lambda: self._obtain(need))
             if own:
@@ -174,7 +170,6 @@ class BearerAuth(httpx.Auth):
             tokens = obtained.tokens
             self._granted = tokens if obtained.granted else None
         self._tokens, self._loaded = tokens, True
-        self._generation += 1
         if not need.step_up:
             self._useless.clear()
         return tokens

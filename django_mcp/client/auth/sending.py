@@ -28,21 +28,21 @@ MOST_REDIRECTS = 3
 
 
 class Sender:
-    """Runs steps. `server_url` is the MCP server, whose own host is trusted to be where it is.
+    """Runs steps. The hosts of the URLs in `trusted`, which nobody else has named, may be anywhere.
 
-    `http` is a client to send with, as it is set up; without one a client is made for each run,
-    which reaches private addresses only with `allow_private`.
+    `http` is a client to send with, as it is set up; without one a client is made for each run. It
+    reaches other hosts at private addresses only with `allow_private`, or on this machine where the
+    first that is trusted is on this machine too.
     """
 
     def __init__(
         self,
-        server_url: str,
-        *,
+        *trusted: str,
         http: httpx.AsyncClient | None = None,
         allow_private: bool = False,
         timeout: float = TIMEOUT,
     ) -> None:
-        self._server_url = server_url
+        self._trusted = [urlsplit(url).hostname or "" for url in trusted]
         self._http = http
         self._allow_private = allow_private
         self._timeout = timeout
@@ -70,9 +70,11 @@ class Sender:
         if self._http is not None:
             yield self._http
             return
-        host = urlsplit(self._server_url).hostname or ""
-        guard = PublicTransport(trusted=[host], loopback=is_loopback(host))
-        async with httpx.AsyncClient(transport=None if self._allow_private else guard) as client:
+        transport = None
+        if not self._allow_private:
+            loopback = is_loopback(self._trusted[0])
+            transport = PublicTransport(trusted=self._trusted, loopback=loopback)
+        async with httpx.AsyncClient(transport=transport) as client:
             yield client
 
     async def _send(self, client: httpx.AsyncClient, request: httpx.Request) -> Reply:

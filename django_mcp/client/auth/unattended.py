@@ -46,6 +46,7 @@ class Unattended(BearerAuth):
         scopes: Iterable[str] = (),
         signer: Signer | None = None,
         storage: TokenStorage | None = None,
+        trusted: Iterable[str] = (),
         allow_private: bool = False,
         http: httpx.AsyncClient | None = None,
     ) -> None:
@@ -54,7 +55,9 @@ class Unattended(BearerAuth):
         self._client = client
         self._scopes = tuple(scopes)
         self._signer = signer
-        self._sender = Sender(server_url, http=http, allow_private=allow_private)
+        self._sender = Sender(
+            server_url, client.issuer, *trusted, http=http, allow_private=allow_private
+        )
         self._found: Discovery | None = None
 
     async def grant(self, found: Discovery, scopes: tuple[str, ...]) -> Steps[Tokens]:
@@ -202,6 +205,7 @@ class EnterpriseManaged(Unattended):
             scopes=scopes,
             signer=signer,
             storage=storage,
+            trusted=(provider.client.issuer, provider.token_endpoint or provider.client.issuer),
             allow_private=allow_private,
             http=http,
         )

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import datetime
 import socket
+import ssl
+import tempfile
 from contextlib import suppress
 from typing import Any
 
 import anyio
 import httpx
 import pytest
+from anyio.streams.tls import TLSStream
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from django_mcp.client.auth import Authorization, MetadataNotFound, UnsafeURL
+from django_mcp.client.auth import (
+    Authorization,
+    ClientInformation,
+    MetadataNotFound,
+    Registration,
+    UnsafeURL,
+    sending,
+)
 from django_mcp.client.auth.addresses import PublicTransport, is_public
 from django_mcp.client.auth.errors import RequestFailed
 
@@ -227,3 +242,110 @@ async def test_a_server_on_this_machine_is_asked_where_it_is() -> None:
 
     assert requests[0].startswith(b"GET /.well-known/oauth-protected-resource/mcp HTTP/1.1\r\n")
     assert f"Host: 127.0.0.1:{port}".encode() in requests[0]
+
+
+class Guarded:
+    """Notes how the guard is set up where a client is made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.arguments: list[dict[str, Any]] = []
+        monkeypatch.setattr(sending, "PublicTransport", self)
+
+    def __call__(self, **arguments: Any) -> httpx.AsyncBaseTransport:
+        self.arguments.append(arguments)
+        return httpx.MockTransport(lambda request: httpx.Response(404))
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"), [("https://mcp.example", False), ("http://127.0.0.1:8000", True)]
+)
+async def test_what_a_project_names_itself_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, url: str, loopback: bool
+) -> None:
+    guarded = Guarded(monkeypatch)
+    client = ClientInformation(issuer="https://sso.intranet", client_id="c")
+    authorization = Authorization(url, registration=Registration(client=client), fallback=False)
+
+    with pytest.raises(MetadataNotFound):
+        await authorization.discover()
+
+    host = url.split("/")[2].partition(":")[0]
+    assert guarded.arguments == [{"trusted": [host, "sso.intranet"], "loopback": loopback}]
+
+
+async def test_private_addresses_are_reached_where_that_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guarded = Guarded(monkeypatch)
+
+    with pytest.raises(RequestFailed):
+        await Authorization("http://127.0.0.1:1", allow_private=True).discover()
+
+    assert not guarded.arguments
+
+
+def certified(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context with a certificate for `name`, and a client's that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pem + private)
+        file.flush()
+        server.load_cert_chain(file.name)
+    return server, ssl.create_default_context(cadata=pem.decode())
+
+
+@pytest.mark.parametrize(("name", "proven"), [("auth.example", True), ("evil.example", False)])
+async def test_tls_proves_the_name_and_not_the_address(
+    names: dict[str, list[list[str]]], name: str, proven: bool
+) -> None:
+    """The connection goes to an address; the certificate is still that of the name."""
+    server, client_context = certified(name)
+    names["auth.example"] = [["127.0.0.1"]]
+    ended = anyio.Event()
+
+    async def handle(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            with suppress(anyio.BrokenResourceError, anyio.EndOfStream, ssl.SSLError):
+                tls = await TLSStream.wrap(stream, server_side=True, ssl_context=server)
+                await tls.receive()
+                await tls.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        ended.set()
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, handle)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        inner = httpx.AsyncHTTPTransport(verify=client_context)
+        transport = PublicTransport(inner, loopback=True)
+        async with httpx.AsyncClient(transport=transport) as client:
+            if proven:
+                response = await client.get(f"https://auth.example:{port}/")
+                assert response.status_code == 204
+            else:
+                with pytest.raises(httpx.ConnectError, match=r"auth\.example"):
+                    await client.get(f"https://auth.example:{port}/")
+        await ended.wait()
+        tasks.cancel_scope.cancel()

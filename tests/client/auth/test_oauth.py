@@ -491,3 +491,17 @@ async def test_a_token_from_long_ago_is_sent_where_nobody_is_known_to_renew_it(
     # The server takes it, so nothing more was to be done.
     assert response.status_code == 200
     assert not world.forms
+
+
+async def test_tokens_that_are_dropped_are_gone_everywhere(world: World) -> None:
+    storage = MemoryStorage()
+    auth = oauth(world, storage=storage)
+
+    async with world.http(auth=auth) as client:
+        await client.post(SERVER)
+        await auth.forget()
+        assert await storage.get_tokens(SERVER) is None
+        await client.post(SERVER)
+
+    assert len(world.visits) == 2
+    assert world.sent[2] == ""
