@@ -2,8 +2,7 @@
 
 The suite starts it with the URL of a server that wants a token, and tells it by the environment
 which scenario it plays: MCP_CONFORMANCE_SCENARIO, MCP_CONFORMANCE_PROTOCOL_VERSION, and for some of
-them MCP_CONFORMANCE_CONTEXT, a JSON object. It lists the tools and calls the first, in the
-revision's own way. Only authorization is tested here, so the messages are written by hand.
+them MCP_CONFORMANCE_CONTEXT, a JSON object. It lists the tools and calls the first.
 
 The user of these scenarios says yes to everything: his browser is one request, and what it is
 redirected to is the answer.
@@ -19,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from django_mcp.client import Client, ClientError
 from django_mcp.client.auth import (
     Authorization,
     ClientCredentials,
@@ -38,7 +38,6 @@ from django_mcp.protocol.revisions import V2026_07_28
 
 REDIRECT_URI = "http://127.0.0.1:33418/callback"
 METADATA_URL = "https://conformance-test.local/client-metadata.json"
-CLIENT = {"name": "django_mcp", "version": "0"}
 
 
 class Browser:
@@ -117,74 +116,6 @@ async def issuer(url: str) -> str:
     return (await Authorization(url).discover()).issuer
 
 
-async def use(client: httpx.AsyncClient, url: str, version: str) -> None:
-    """List the tools, and call the first."""
-    server = Server(client, url, version)
-    if version != V2026_07_28.name:
-        await server.request(
-            "initialize", protocolVersion=version, capabilities={}, clientInfo=CLIENT
-        )
-        await server.notify("notifications/initialized")
-    listed = await server.request("tools/list")
-    await server.request("tools/call", name=listed["tools"][0]["name"], arguments={})
-
-
-class Server:
-    """The server, as JSON-RPC over HTTP."""
-
-    def __init__(self, client: httpx.AsyncClient, url: str, version: str) -> None:
-        self._client = client
-        self._url = url
-        self._version = version
-        self._stateless = version == V2026_07_28.name
-        self._session: dict[str, str] = {}
-        self._id = 0
-
-    async def request(self, method: str, **params: Any) -> dict[str, Any]:
-        self._id += 1
-        headers = {}
-        if self._stateless:
-            prefix = "io.modelcontextprotocol/"
-            params["_meta"] = {
-                f"{prefix}protocolVersion": self._version,
-                f"{prefix}clientInfo": CLIENT,
-                f"{prefix}clientCapabilities": {},
-            }
-            headers = {"Mcp-Method": method}
-            if "name" in params:
-                headers["Mcp-Name"] = params["name"]
-        message = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
-        response = await self._post(message, headers)
-        if session := response.headers.get("mcp-session-id"):
-            self._session = {"Mcp-Session-Id": session}
-        answer = _answer(response)
-        if "error" in answer:
-            raise SystemExit(f"{method}: {answer['error']}")
-        return answer["result"]
-
-    async def notify(self, method: str) -> None:
-        await self._post({"jsonrpc": "2.0", "method": method}, {})
-
-    async def _post(self, message: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
-        version = (
-            {} if message["method"] == "initialize" else {"MCP-Protocol-Version": self._version}
-        )
-        accept = {"Accept": "application/json, text/event-stream"}
-        response = await self._client.post(
-            self._url, json=message, headers={**accept, **version, **headers, **self._session}
-        )
-        response.raise_for_status()
-        return response
-
-
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    """The response in a body that may be a stream of events."""
-    if response.headers["content-type"].startswith("application/json"):
-        return response.json()
-    lines = [line[5:] for line in response.text.splitlines() if line.startswith("data:")]
-    return next(each for each in map(json.loads, lines) if "result" in each or "error" in each)
-
-
 async def main(url: str) -> int:
     """Play the scenario of the environment; the exit status is 0 where the tool was called."""
     scenario = os.environ["MCP_CONFORMANCE_SCENARIO"]
@@ -192,9 +123,10 @@ async def main(url: str) -> int:
     context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
     try:
         auth = await authentication(scenario, url, context)
-        async with httpx.AsyncClient(auth=auth) as client:
-            await use(client, url, version)
-    except (OAuthError, httpx.HTTPError) as error:
+        async with Client(url, auth=auth, revisions=[version]) as client:
+            first, *_ = await client.list_tools()
+            await client.call_tool(first.name)
+    except (OAuthError, ClientError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0

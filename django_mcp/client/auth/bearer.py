@@ -116,8 +116,7 @@ class BearerAuth(httpx.Auth):
 
     async def _usable(self, request: httpx.Request) -> Tokens | None:
         """The tokens to begin with: as they are stored, or renewed if they ran out."""
-        if not self._loaded:
-            await self._load()
+        await self._load()
         tokens = self._tokens
         if tokens is None or not tokens.expired(time.time()) or not self.can_renew(tokens):
             # Without knowing whom to ask, a token that ran out is sent: the server's answer says.
@@ -125,7 +124,11 @@ class BearerAuth(httpx.Auth):
         return await self._obtained(Need(sent=tokens, headers=_version(request)))
 
     async def _load(self) -> None:
-        stored = await self.storage.get_tokens(self.server_url)
+        if self._loaded:
+            return
+        self._adopt(await self.storage.get_tokens(self.server_url))
+
+    def _adopt(self, stored: Tokens | None) -> None:
         if not self._loaded:
             # No other request has come further meanwhile.
             self._tokens, self._loaded = stored, True

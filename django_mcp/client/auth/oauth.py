@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import httpx
@@ -53,6 +54,15 @@ class OAuth(BearerAuth):
         self._interaction: Interaction = LoopbackBrowser() if interaction is None else interaction
         #: The last tokens that were got by renewing.
         self._renewed: Tokens | None = None
+
+    async def sign_in(self) -> None:
+        """Have a token before the first request: stored, renewed, or granted by the user now.
+
+        A user takes longer than a request may. Raises OAuthError.
+        """
+        await self._load()
+        if self._tokens is None or self._tokens.expired(time.time()):
+            await self._obtained(Need(sent=self._tokens))
 
     def can_renew(self, tokens: Tokens) -> bool:
         return tokens.refresh_token is not None and self._authorization.found is not None

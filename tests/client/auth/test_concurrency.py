@@ -179,6 +179,8 @@ async def test_requests_for_different_scopes_each_get_theirs(world: World) -> No
                 tasks.start_soon(want, scope)
 
     assert len(world.visits) == 2
+    # Each was refused once and then served: nobody tried with what was got for another one's.
+    assert len(world.sent) == 6
     assert set(world.visits[-1]["scope"].split()) == {"read", "write", "delete"}
 
 
