@@ -505,3 +505,28 @@ async def test_tokens_that_are_dropped_are_gone_everywhere(world: World) -> None
 
     assert len(world.visits) == 2
     assert world.sent[2] == ""
+
+
+async def test_who_signs_in_first_has_a_token_for_the_first_request(world: World) -> None:
+    auth = oauth(world, scopes=["read"])
+
+    await auth.sign_in()
+    await auth.sign_in()
+    async with world.http(auth=auth) as client:
+        response = await client.post(SERVER)
+
+    assert response.status_code == 200
+    assert len(world.visits) == 1
+    assert "" not in world.sent
+
+
+@pytest.mark.parametrize(("ran_out", "grants"), [(False, []), (True, ["refresh_token"])])
+async def test_who_is_signed_in_is_not_asked_again(
+    world: World, ran_out: bool, grants: list[str]
+) -> None:
+    storage = await storage_with(world, "read", expires_at=time.time() + (-60 if ran_out else 60))
+
+    await oauth(world, storage=storage).sign_in()
+
+    assert [form["grant_type"] for form in world.forms] == grants
+    assert not world.visits
