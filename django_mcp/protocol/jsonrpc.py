@@ -135,6 +135,9 @@ def _no_constant(literal: str) -> NoReturn:
 
 _decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
+# One byte is found in a tenth of the time it takes to count it.
+_ARRAY = ord("[")
+
 _STEPS = bytes.maketrans(b"{[}]", bytes([1, 1, 255, 255]))
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{[}]")
 
@@ -146,7 +149,8 @@ def nests_deeper(text: bytes, max_depth: int) -> bool:
     """
     # Most messages have fewer brackets than they may have levels, so that nothing has to be
     # scanned; a bracket inside a string only makes this test less sharp.
-    if text.count(b"{") + text.count(b"[") <= max_depth:
+    arrays = text.count(b"[") if _ARRAY in text else 0
+    if text.count(b"{") + arrays <= max_depth:
         return False
     # Without escapes, every second piece between quotes is inside a string. A backslash outside a
     # string makes this wrong from there on, but the scanner stops there too.

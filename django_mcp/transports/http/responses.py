@@ -39,9 +39,10 @@ async def refuse(
 class Response:
     """The response to one request; the outlet of an exchange that has no session.
 
-    `on_gone` is called once when the client has gone away. `keep_alive` is the silence, in seconds,
-    that the client is to see no more of, after which `on_silence` is to write something; 0 allows
-    any. Before anything was written it is `first_silence`, where that is given.
+    `on_gone`, which `look_after` may name as well, is called once when the client has gone away.
+    `keep_alive` is the silence, in seconds, that the client is to see no more of, after which
+    `on_silence` is to write something; 0 allows any. Before anything was written it is
+    `first_silence`, where that is given.
     """
 
     __slots__ = (
@@ -60,7 +61,7 @@ class Response:
     def __init__(
         self,
         channel: Channel,
-        on_gone: Callable[[], object],
+        on_gone: Callable[[], object] | None = None,
         keep_alive: float = KEEP_ALIVE,
         on_silence: Callable[[], Awaitable[None]] | None = None,
         first_silence: float | None = None,
@@ -81,8 +82,9 @@ class Response:
         """False once the client has gone away, or the response was written to its end."""
         return self._channel.connected and not (self._closed or self.is_gone)
 
-    def look_after(self) -> None:
+    def look_after(self, on_gone: Callable[[], object] | None = None) -> None:
         """Watch whether the client goes away, and break silences that last too long."""
+        self._on_gone = on_gone or self._on_gone
         self._channel.on_disconnect(self.lose_client)
         self._watch_silence()
 
@@ -91,7 +93,8 @@ class Response:
         if not self.is_gone:
             self.is_gone = True
             self._stop_timer()
-            self._on_gone()
+            if self._on_gone is not None:
+                self._on_gone()
 
     async def send(self, method: str, params: dict[str, Any]) -> None:
         """Write a notification, as an event of the stream."""

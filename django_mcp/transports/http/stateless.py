@@ -8,6 +8,8 @@ is the error's, and the response is the only stream there is. What the envelope 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Generator
+from types import coroutine
 from typing import Any, Final
 
 from ...protocol import revisions
@@ -20,7 +22,7 @@ from ...protocol.errors import (
 )
 from ...protocol.headers import MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION
 from ...protocol.jsonrpc import Message, Notification, Request
-from ...server.dispatch import answer
+from ...server.dispatch import Reply, answer
 from ...server.exchange import Caller, Exchange, Nowhere
 from ...server.peer import from_envelope
 from ...server.server import MCPServer
@@ -51,21 +53,42 @@ async def serve(
     except ProtocolError as error:
         await refuse(channel, error, message.id)
         return
-    task: Any = asyncio.current_task()
-    response = Response(channel, task.cancel, keep_alive if caller.streams else 0)
+    response = Response(channel, keep_alive=keep_alive if caller.streams else 0)
     exchange = Exchange(server, message, peer, caller, response if caller.streams else _NOWHERE)
-    # Most calls are answered before the loop turns again, and need nobody to look after them.
-    waiting = asyncio.get_running_loop().call_soon(response.look_after)
     try:
-        reply = await answer(exchange)
+        reply = await _looked_after(answer(exchange), response)
     except asyncio.CancelledError:
         response.stop()
+        task: Any = asyncio.current_task()
         if not response.is_gone or task.uncancel():
             raise  # Not, or not only, because the client went away.
         return
-    finally:
-        waiting.cancel()
     await response.finish(reply)
+
+
+@coroutine
+def _looked_after(
+    answering: Coroutine[Any, Any, Reply], response: Response
+) -> Generator[Any, Any, Reply]:
+    """Return, awaited, what `answering` returns; a client that goes away meanwhile cancels it.
+
+    Most calls have nothing to wait for, and need nobody to look after them: so this begins with the
+    first thing that one does wait for, where `await` would only pass that on.
+    """
+    try:
+        awaited = answering.send(None)
+        task: Any = asyncio.current_task()
+        response.look_after(task.cancel)
+        while True:
+            try:
+                given = yield awaited
+            except BaseException as error:
+                awaited = answering.throw(error)
+            else:
+                awaited = answering.send(given)
+    except StopIteration as end:
+        reply: Reply = end.value
+        return reply
 
 
 async def _serve_other(
