@@ -11,12 +11,15 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from pydantic import PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+
+#: How much of its arguments is kept with a call.
+Policy: TypeAlias = Literal["none", "names", "redacted", "full"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,18 @@ class Settings:
     max_sessions_per_principal: PositiveInt = 100
     event_lifetime: PositiveFloat = 3600.0
     """Seconds for which a broken stream can be resumed."""
+
+    audit: bool = False
+    """Whether a row is kept of each call."""
+    audit_arguments: Policy | Mapping[str, Policy] = "none"
+    """What is kept of arguments: "none", "names", "redacted" or "full"; or that by the names of
+    tools and prompts, "*" for all others."""
+    audit_redact: Sequence[str] = ()
+    """More names of arguments whose values "redacted" leaves out, with wildcards: "*_address"."""
+    audit_lifetime: PositiveFloat = 90 * 24 * 3600.0
+    """Seconds after which the row of a call is removed."""
+    audit_queue: PositiveInt = 10_000
+    """Calls of a process that may wait to be written; what comes on top of them is not kept."""
 
     never_expose: Sequence[str] = ()
     """Models and fields that expose() refuses: "app.Model", "app.Model.field", "*.*.iban"."""

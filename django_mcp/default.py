@@ -18,6 +18,7 @@ from django.dispatch import Signal
 from . import conf
 from .backends.channel_layer import ChannelLayerBroker
 from .backends.icons import resolve_icon
+from .backends.journal import CallJournal, journal
 from .backends.signing import DjangoSealer
 from .backends.stores import Stores, stores
 from .backends.threads import DjangoWorkers
@@ -115,10 +116,17 @@ class MCPServer(DjangoRegistration, PlainServer):
     async def shutdown(self) -> None:
         announcer_of(self).flush()
         await super().shutdown()
+        if self.journal is not None:
+            await self.workers.run_sync(self.journal.flush)
 
     def call_observers(self) -> Sequence[CallObserver]:
         """The receivers of `call_finished`, where there are any."""
         return (send_call_finished,) if call_finished.receivers else ()
+
+    @property
+    def journal(self) -> CallJournal | None:
+        """The table of calls, where DJANGO_MCP["AUDIT"] has one kept."""
+        return journal() if conf.get().audit else None
 
     async def renewed(self, principal: Principal) -> Principal:
         return await self.workers.run_sync(with_fresh_user, principal)

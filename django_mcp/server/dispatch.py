@@ -27,7 +27,7 @@ from ..protocol.values import value
 from .asking import InputRequired, merge
 from .calls import is_reported, printable, report
 from .context import Context
-from .errors import ClientCannotAnswer, NotFound, NotPermitted, ToolError
+from .errors import ClientCannotAnswer, NotFound, NotPermitted, TimedOut, ToolError
 from .exchange import Exchange
 
 logger = logging.getLogger("django_mcp")
@@ -74,7 +74,7 @@ async def answer(exchange: Exchange) -> Reply:
         # A tool that calls sys.exit(), as command lines do, must not end the server.
         reply = _failure(exchange, error)
     if is_reported(exchange):
-        await report(exchange, reply.outcome, reply.code, started)
+        await report(exchange, reply.outcome, reply.code, started, len(reply.body))
     return reply
 
 
@@ -171,6 +171,8 @@ def _leaves(group: BaseExceptionGroup[Any]) -> list[InputRequired]:
 
 def _failure(exchange: Exchange, error: BaseException) -> Reply:
     if exchange.request.method == "tools/call":
+        if isinstance(error, TimedOut):
+            return replace(_in_band(exchange, error.message), outcome="timed_out")
         if isinstance(error, ToolError):
             return _in_band(exchange, error.message)
         if isinstance(error, NotFound):
@@ -183,7 +185,11 @@ def _failure(exchange: Exchange, error: BaseException) -> Reply:
         printable(exchange.request.method),
         printable(exchange.target),
         exc_info=error,
-        extra={"mcp_method": exchange.request.method, "mcp_target": exchange.target},
+        extra={
+            "mcp_method": exchange.request.method,
+            "mcp_target": exchange.target,
+            "mcp_correlation": exchange.correlation,
+        },
     )
     if exchange.request.method == "tools/call" and exchange.target:
         text = f"Error executing tool {exchange.target}: internal error."
