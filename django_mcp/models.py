@@ -76,8 +76,9 @@ class Call(models.Model):
     """One answered request. `server.calls.CallRecord` says what most of the fields hold.
 
     It says who called in texts, which stay when the user, the session or the client are gone, and
-    which need no app of users to be installed. `step` is the duration as `backends.durations` has
-    it, which databases can count.
+    which need no app of users to be installed. `hour` and `step` are when and how long once more,
+    as numbers by which any database can count fast: hours since the epoch, and the duration as
+    `backends.durations` has it.
     """
 
     class Outcome(models.TextChoices):
@@ -106,6 +107,7 @@ class Call(models.Model):
     code = models.IntegerField("error code", null=True, blank=True)
     milliseconds = models.FloatField("milliseconds")
     step = models.PositiveSmallIntegerField("step of the duration", editable=False)
+    hour = models.PositiveIntegerField("hour", editable=False)
     received = models.PositiveIntegerField("bytes received")
     sent = models.PositiveIntegerField("bytes sent")
     correlation = models.CharField("correlation id", max_length=32)

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from .. import conf
 from ..models import Call, Session
 from ..protocol.methods import METHODS
-from . import summary
+from . import dates, summary
 from .export import csv_response
 from .pages import ReadOnlyAdmin
 from .sessions import RevisionFilter, ServerFilter
@@ -128,7 +128,7 @@ class CallAdmin(ReadOnlyAdmin):
     actions = ("export_selected",)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        more = {"is_kept": conf.get().audit, **(extra_context or {})}
+        more = {"is_kept": conf.get().audit, "dates": dates.of(request), **(extra_context or {})}
         return super().changelist_view(request, more)
 
     def more_urls(self) -> list[URLPattern]:

@@ -33,7 +33,7 @@ class BoundedPaginator(_Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[:MOST_COUNTED].count())
+        return int(rows.order_by().values("pk")[:MOST_COUNTED].count())
 
 
 class ReadOnlyAdmin(_ModelAdmin):

@@ -8,16 +8,17 @@ is bounded by the number of bars, of rows in a table and of steps of a duration
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import TruncDay, TruncHour, TruncMinute
+from django.db.models.functions import TruncMinute
 from django.utils import timezone
 from django.utils.http import urlencode
 
@@ -44,7 +45,6 @@ class Period:
     title: str
     bars: int
     minutes: int
-    trunc: Any
     label: str
 
     def bar_of(self, moment: datetime) -> int:
@@ -56,25 +56,21 @@ PERIODS: Final[Mapping[str, Period]] = MappingProxyType(
     {
         period.name: period
         for period in (
-            Period(name="hour", title="Hour", bars=60, minutes=1, trunc=TruncMinute, label="%H:%M"),
-            Period(name="day", title="Day", bars=24, minutes=60, trunc=TruncHour, label="%H:%M"),
+            Period(name="hour", title="Hour", bars=60, minutes=1, label="%H:%M"),
+            Period(name="day", title="Day", bars=24, minutes=60, label="%H:%M"),
             Period(
                 name="week",
                 title="Week",
                 bars=28,
                 minutes=360,
-                trunc=TruncHour,
                 label="%d %b %H:%M",
             ),
-            Period(
-                name="month", title="30 days", bars=30, minutes=1440, trunc=TruncDay, label="%d %b"
-            ),
+            Period(name="month", title="30 days", bars=30, minutes=1440, label="%d %b"),
             Period(
                 name="quarter",
                 title="90 days",
                 bars=90,
                 minutes=1440,
-                trunc=TruncDay,
                 label="%d %b",
             ),
         )
@@ -180,7 +176,7 @@ def of(period_name: str, server: str) -> Summary:
 
 
 def _stored(moment: datetime) -> datetime:
-    return moment if timezone.is_aware(timezone.now()) else timezone.make_naive(moment, UTC)
+    return moment if settings.USE_TZ else timezone.make_naive(moment, UTC)
 
 
 # ------------------------------------------------------------------------------------- the tables
@@ -236,14 +232,9 @@ def _numbers(rows: QuerySet[Call], fields: tuple[str, ...]) -> dict[tuple[str, .
 def _bars(rows: QuerySet[Call], period: Period, first: int) -> tuple[list[Bar], int]:
     calls: Counter[int] = Counter()
     errors: Counter[int] = Counter()
-    options = {"tzinfo": UTC} if timezone.is_aware(timezone.now()) else {}
-    counted: Iterable[Any] = rows.values_list(period.trunc("called", **options)).annotate(
-        calls=Count("pk"), errors=Count("pk", filter=Q(outcome__in=FAILED))
-    )
-    for moment, number, failed in counted:
-        aware = moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
-        calls[period.bar_of(aware)] += number
-        errors[period.bar_of(aware)] += failed
+    for moment, number, failed in _over_time(rows, period):
+        calls[period.bar_of(moment)] += number
+        errors[period.bar_of(moment)] += failed
     most = max(calls.values(), default=0)
     scale = (HEIGHT - 4) / most if most else 0
     step = WIDTH / period.bars
@@ -265,6 +256,19 @@ def _bars(rows: QuerySet[Call], period: Period, first: int) -> tuple[list[Bar], 
             )
         )
     return bars, most
+
+
+def _over_time(rows: QuerySet[Call], period: Period) -> Iterator[tuple[datetime, int, int]]:
+    """Moments, and how many calls and errors there were from each on."""
+    counts = {"calls": Count("pk"), "errors": Count("pk", filter=Q(outcome__in=FAILED))}
+    if period.minutes >= 60:
+        for hour, number, failed in rows.values_list("hour").annotate(**counts):
+            yield datetime.fromtimestamp(hour * 3600, UTC), number, failed
+        return
+    options = {"tzinfo": UTC} if settings.USE_TZ else {}
+    minutes: Any = rows.values_list(TruncMinute("called", **options)).annotate(**counts)
+    for moment, number, failed in minutes:
+        yield moment.replace(tzinfo=UTC), number, failed
 
 
 # ------------------------------------------------------------------------------------------ words

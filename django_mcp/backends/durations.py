@@ -1,4 +1,4 @@
-"""Durations as steps of a scale: what any database can count, and percentiles are read off.
+"""Moments as hours and durations as steps of a scale: what any database can count.
 
 A database that groups by step returns a few dozen numbers, however many rows there are. Each step
 is 19 % longer than the one before, so that a percentile is at most 9 % off.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 PER_DOUBLING: Final = 4
@@ -22,6 +23,12 @@ def step_of(milliseconds: float) -> int:
         return 0
     step = OF_A_MILLISECOND + round(PER_DOUBLING * math.log2(milliseconds))
     return min(max(step, 0), LAST)
+
+
+def hour_of(moment: datetime) -> int:
+    """Hours since the epoch; a moment without a time zone is one of UTC."""
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return int(aware.timestamp()) // 3600
 
 
 def milliseconds_of(step: int) -> float:

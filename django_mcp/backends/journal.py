@@ -42,7 +42,7 @@ from ..server.calls import CallRecord
 from ..server.exchange import Exchange
 from .call_arguments import kept_of, storable
 from .connections import close_old_connections, close_stale_connections
-from .durations import step_of
+from .durations import hour_of, step_of
 from .threads import called_from_sync
 
 logger = logging.getLogger("django_mcp")
@@ -293,9 +293,11 @@ def _row_of(entry: _Entry) -> Any:
             ("request_id", record.request_id),
         )
     }
+    called = entry.ended - timedelta(seconds=record.seconds)
     return model(
         **texts,
-        called=entry.ended - timedelta(seconds=record.seconds),
+        called=called,
+        hour=hour_of(called),
         revision=record.revision,
         outcome=record.outcome,
         code=record.code,

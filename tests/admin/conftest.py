@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import path
 from django.utils import timezone
 
-from django_mcp.backends.durations import step_of
+from django_mcp.backends.durations import hour_of, step_of
 from django_mcp.models import Call
 
 Staff = Callable[..., Client]
@@ -83,7 +83,8 @@ def call(**fields: Any) -> Call:
         "correlation": "c" * 32,
     }
     fields = {**known, **fields}
-    return Call.objects.create(step=step_of(fields["milliseconds"]), **fields)
+    counted = {"step": step_of(fields["milliseconds"]), "hour": hour_of(fields["called"])}
+    return Call.objects.create(**counted, **fields)
 
 
 def text_of(response: Any) -> str:

@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
+from django.utils import timezone
 
 from django_mcp.admin import export
 from django_mcp.models import Call
@@ -91,6 +92,42 @@ def test_no_more_rows_are_counted_than_there_is_need_to(
         call()
 
     assert root.get(LIST).context["cl"].result_count == 3
+
+
+def test_months_and_days_can_be_chosen(root: Client) -> None:
+    day = timezone.localtime(call(target="new").called)
+    old = timezone.localtime(call(target="old", age=40 * 1440).called)
+
+    months = root.get(f"{LIST}?outcome__exact=ok")
+    chosen = f"outcome__exact=ok&called__year={old.year}&called__month={old.month}"
+    days = root.get(f"{LIST}?{chosen}")
+    one = root.get(f"{LIST}?{chosen}&called__day={old.day}")
+
+    assert months.context["dates"][0].query == chosen
+    assert months.context["dates"][-1].query.endswith(f"called__month={day.month}")
+    assert [row.target for row in days.context["cl"].result_list] == ["old"]
+    assert days.context["dates"][0].is_back
+    assert f"called__day={old.day}" in days.context["dates"][1].query
+    assert [row.target for row in one.context["cl"].result_list] == ["old"]
+    assert one.context["dates"][0].title.endswith(str(old.year))
+
+
+def test_within_a_month_days_are_offered_at_once(root: Client) -> None:
+    call()
+
+    (choice,) = root.get(LIST).context["dates"]
+
+    assert "called__day" in choice.query
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["called__year=x", "called__month=13", "called__year=9999&called__month=99", "called__year=0"],
+)
+def test_dates_that_are_none_are_no_error_of_the_server(root: Client, query: str) -> None:
+    call()
+
+    assert root.get(f"{LIST}?{query}").status_code in (200, 302)
 
 
 def test_one_call_leads_to_its_user_and_to_what_belongs_to_it(root: Client) -> None:

@@ -65,6 +65,7 @@ def over(db: Any, settings: Any) -> None:
             outcome="ok",
             milliseconds=1,
             step=40,
+            hour=0,
             received=1,
             sent=1,
         )
