@@ -116,6 +116,10 @@ class Call(models.Model):
     class Meta:
         verbose_name = "call"
         verbose_name_plural = "calls"
+        permissions = (
+            ("use_inspector", "Can try out servers in the inspector"),
+            ("inspect_as_others", "Can do so as users who may no more than they themselves"),
+        )
         ordering = ("-called", "-id")
         indexes = (
             models.Index(fields=["called"], name="mcp_call_called"),

@@ -11,14 +11,18 @@ from typing import Any, Final
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.transaction import non_atomic_requests
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.views.decorators.debug import sensitive_post_parameters
 
 from .. import conf
 from ..models import Call, Session
 from ..protocol.methods import METHODS
-from . import dates, summary
+from . import dates, inspector, summary
+from .acting import may_inspect
 from .export import csv_response
 from .pages import ReadOnlyAdmin
 from .sessions import RevisionFilter, ServerFilter
@@ -128,13 +132,19 @@ class CallAdmin(ReadOnlyAdmin):
     actions = ("export_selected",)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        more = {"is_kept": conf.get().audit, "dates": dates.of(request), **(extra_context or {})}
+        more = {
+            "is_kept": conf.get().audit,
+            "dates": dates.of(request),
+            "may_inspect": may_inspect(request.user),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, more)
 
     def more_urls(self) -> list[URLPattern]:
         return [
             self.page("summary/", self.summary_view, "summary"),
             self.page("export/", self.export_view, "export"),
+            self.page("inspector/", self.inspector_view, "inspector"),
         ]
 
     # Columns
@@ -223,6 +233,19 @@ class CallAdmin(ReadOnlyAdmin):
         found = summary.of(asked.get("period", ""), asked.get("server", ""))
         context: dict[str, Any] = {"summary": found, "is_kept": conf.get().audit}
         return self.rendered(request, "call/summary.html", "Summary of calls", **context)
+
+    @method_decorator(sensitive_post_parameters())
+    @method_decorator(non_atomic_requests)
+    def inspector_view(self, request: HttpRequest) -> HttpResponse:
+        """A server is tried out. Without a transaction around it: the call has its own, in a thread
+        that would wait for this one."""
+        if not may_inspect(request.user):
+            raise PermissionDenied
+        if request.method not in ("GET", "HEAD", "POST"):
+            return HttpResponseNotAllowed(["GET", "POST"])
+        return self.rendered(
+            request, "call/inspector.html", "Inspector", page=inspector.page_of(request)
+        )
 
     def _check(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):

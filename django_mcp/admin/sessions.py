@@ -209,9 +209,14 @@ class SessionAdmin(ReadOnlyAdmin):
 
     # Deleting a session ends it first
 
-    def delete_model(self, request: HttpRequest, obj: Session) -> None:
-        end(obj)
-        super().delete_model(request, obj)
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        # Before the transaction that Django opens here: the store has one of its own, in a thread
+        # that would wait for this one.
+        if request.method == "POST" and request.POST:
+            session = self.get_object(request, object_id)
+            if session is not None and self.has_delete_permission(request, session):
+                end(session)
+        return super().delete_view(request, object_id, extra_context)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         keys = list(queryset.values_list("pk", flat=True))

@@ -265,7 +265,7 @@ def _over_time(rows: QuerySet[Call], period: Period) -> Iterator[tuple[datetime,
         for hour, number, failed in rows.values_list("hour").annotate(**counts):
             yield datetime.fromtimestamp(hour * 3600, UTC), number, failed
         return
-    options = {"tzinfo": UTC} if settings.USE_TZ else {}
+    options: Any = {"tzinfo": UTC} if settings.USE_TZ else {}
     minutes: Any = rows.values_list(TruncMinute("called", **options)).annotate(**counts)
     for moment, number, failed in minutes:
         yield moment.replace(tzinfo=UTC), number, failed

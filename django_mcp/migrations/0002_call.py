@@ -84,6 +84,13 @@ class Migration(migrations.Migration):
                 "verbose_name": "call",
                 "verbose_name_plural": "calls",
                 "ordering": ("-called", "-id"),
+                "permissions": (
+                    ("use_inspector", "Can try out servers in the inspector"),
+                    (
+                        "inspect_as_others",
+                        "Can do so as users who may no more than they themselves",
+                    ),
+                ),
                 "indexes": [
                     models.Index(fields=["called"], name="mcp_call_called"),
                     models.Index(fields=["outcome", "called"], name="mcp_call_outcome"),
