@@ -132,3 +132,25 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.target}".strip()
+
+
+class Switch(models.Model):
+    """Whether a server is closed. One that has no row is open."""
+
+    server = models.CharField("server", max_length=255, unique=True)
+    closed = models.BooleanField("closed", default=True)
+    reason = models.CharField(
+        "reason", max_length=255, blank=True, help_text="What clients are told."
+    )
+    retry_after = models.PositiveIntegerField(
+        "try again after", default=60, help_text="In how many seconds clients may come again."
+    )
+    changed = models.DateTimeField("changed", auto_now=True)
+
+    class Meta:
+        verbose_name = "server switch"
+        verbose_name_plural = "server switches"
+        ordering = ("server",)
+
+    def __str__(self) -> str:
+        return f"{self.server}: {'closed' if self.closed else 'open'}"

@@ -1,16 +1,19 @@
-"""What people see of the servers in Django's admin: sessions, calls, a summary of them.
+"""What people see of the servers in Django's admin: sessions, calls, a summary, an inspector, and
+the switches that close a server.
 
-Nothing of it can be added or changed there. Who may see it, and who may end a session, is Django's
-permissions: `view_…` and `delete_…` of `django_mcp.session` and `django_mcp.call`.
+Sessions and calls cannot be added or changed there. Who may see them, and who may end a session, is
+Django's permissions, `view_…` and `delete_…`; the inspector has its own.
 """
 
 from __future__ import annotations
 
 from django.contrib import admin
 
-from ..models import Call, Session
+from ..models import Call, Session, Switch
 from .calls import CallAdmin
 from .sessions import SessionAdmin
+from .switches import SwitchAdmin
 
 admin.site.register(Session, SessionAdmin)
 admin.site.register(Call, CallAdmin)
+admin.site.register(Switch, SwitchAdmin)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..protocol import codec, jsonrpc, methods
+from ..protocol.envelope import NAMED
 from ..protocol.errors import (
     InternalError,
     InvalidParams,
@@ -29,6 +30,7 @@ from .calls import is_reported, printable, report
 from .context import Context
 from .errors import ClientCannotAnswer, NotFound, NotPermitted, TimedOut, ToolError
 from .exchange import Exchange
+from .gates import Gate, Later
 
 logger = logging.getLogger("django_mcp")
 
@@ -37,13 +39,15 @@ logger = logging.getLogger("django_mcp")
 class Reply:
     """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it.
 
-    `outcome` and `code` are what `calls.CallRecord` has under these names.
+    `outcome` and `code` are what `calls.CallRecord` has under these names. `retry_after` is in how
+    many seconds another attempt is worth it, None for an answer that is one.
     """
 
     status: int
     body: bytes
     outcome: str = "ok"
     code: int | None = None
+    retry_after: int | None = None
 
 
 #: The JSON of a result object that was written before, and is sent as it is.
@@ -86,6 +90,9 @@ def _is_cancelled() -> bool:
 
 async def _call(exchange: Exchange) -> Result:
     request, server = exchange.request, exchange.server
+    gate = server.gate
+    if gate is not None:
+        await _enter(exchange, gate)
     row = methods.find(request.method, exchange.peer.revision, "client")
     handler = None if row is None else server.handlers.get(request.method)
     if row is None or handler is None or row.params is None:
@@ -101,6 +108,16 @@ async def _call(exchange: Exchange) -> Result:
     if not server.middleware:
         return await handler(exchange, params)
     return await _wrapped(exchange, params, handler, server.middleware)
+
+
+async def _enter(exchange: Exchange, gate: Gate) -> None:
+    try:
+        await gate(exchange)
+    except Later:
+        # For who reads later whom it kept out: what was wanted is not known otherwise.
+        name = exchange.request.params.get(NAMED.get(exchange.request.method, ""))
+        exchange.target = name if isinstance(name, str) else ""
+        raise
 
 
 async def _wrapped(
@@ -226,7 +243,8 @@ def unknown(exchange: Exchange) -> ProtocolError:
 
 def _error(exchange: Exchange, error: ProtocolError) -> Reply:
     body = jsonrpc.error_bytes(exchange.request.id, error)
-    return Reply(error.status, body, "error", error.code)
+    retry_after = error.retry_after if isinstance(error, Later) else None
+    return Reply(error.status, body, "error", error.code, retry_after)
 
 
 def _in_band(exchange: Exchange, text: str) -> Reply:

@@ -28,6 +28,7 @@ from .errors import RegistrationError
 from .events import EventLog, InMemoryEvents
 from .exchange import Exchange
 from .frames import Frames
+from .gates import DoorKeeper, Gate
 from .handlers import HANDLERS
 from .handlers.resources import contents
 from .hub import Hub
@@ -274,6 +275,16 @@ class MCPServer(Registration):
     def call_observers(self) -> Sequence[CallObserver]:
         """Who wants to know of finished calls, beside the log."""
         return ()
+
+    @property
+    def gate(self) -> Gate | None:
+        """What each request has to pass, None for nothing."""
+        return None
+
+    @property
+    def door(self) -> DoorKeeper | None:
+        """What everybody has to pass before they are let in, None for nothing."""
+        return None
 
     @property
     def journal(self) -> Journal | None:
