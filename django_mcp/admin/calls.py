@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
@@ -59,8 +60,8 @@ class MethodFilter(admin.SimpleListFilter):
     parameter_name = "method"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = {row.name for row in METHODS if row.result is not None}
-        return [(name, name) for name in sorted(names) if not name.startswith("notifications/")]
+        rows = [row for row in METHODS if row.sender == "client" and row.result is not None]
+        return [(name, name) for name in sorted({row.name for row in rows})]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset if self.value() is None else queryset.filter(method=self.value())
@@ -85,16 +86,16 @@ class CallAdmin(ReadOnlyAdmin):
     """What was called, by whom, and how it ended."""
 
     list_display = (
-        "called",
-        "outcome_shown",
-        "method",
+        "when",
         "target_shown",
+        "outcome_shown",
         "who",
-        "client_shown",
         "took",
+        "method",
+        "client_shown",
         "bytes_shown",
     )
-    list_display_links = ("called",)
+    list_display_links = ("when",)
     list_filter = ("outcome", MethodFilter, DurationFilter, ServerFilter, RevisionFilter)
     search_fields = ("target", "user_label", "principal", "client", "=correlation")
     search_help_text = "A tool, prompt or URI, a user, a client, or a correlation id"
@@ -149,6 +150,12 @@ class CallAdmin(ReadOnlyAdmin):
 
     # Columns
 
+    @admin.display(description="called", ordering="called")
+    def when(self, call: Call) -> str:
+        """To the second, and short."""
+        moment = timezone.localtime(call.called) if timezone.is_aware(call.called) else call.called
+        return f"{moment:%Y-%m-%d %H:%M:%S}"
+
     @admin.display(description="outcome", ordering="outcome")
     def outcome_shown(self, call: Call) -> str:
         text = f"{call.get_outcome_display()} ({call.code})" if call.code is not None else None
@@ -160,7 +167,7 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="tool, prompt or URI", ordering="target")
     def target_shown(self, call: Call) -> str:
-        return call.target if len(call.target) <= 60 else f"{call.target[:59]}…"
+        return (call.target if len(call.target) <= 40 else f"{call.target[:39]}…") or "-"
 
     @admin.display(description="user", ordering="user_label")
     def who(self, call: Call) -> str:

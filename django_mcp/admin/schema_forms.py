@@ -65,9 +65,9 @@ def _field(name: str, schema: Mapping[str, Any], required: bool) -> forms.Field:
     options: dict[str, Any] = {
         "label": name,
         "required": required,
-        "help_text": description if isinstance(description, str) else title or "",
+        "help_text": description if isinstance(description, str) else str(title or ""),
     }
-    if options["help_text"] == name:
+    if options["help_text"].lower().replace(" ", "_") == name.lower():
         options["help_text"] = ""
     default = schema.get("default")
     if isinstance(default, str | int | float) and not isinstance(default, bool):
