@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -238,11 +239,16 @@ def test_a_call_that_takes_too_long_is_given_up(
 ) -> None:
     @server.tool
     async def sleep(ctx: Context) -> None:
-        import asyncio
-
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(inspection, "PATIENCE", 0.05)
+    note = inspector._note
+
+    def noting(*arguments: Any) -> None:
+        note(*arguments)
+        # Not before: the list that is read first may take its time.
+        monkeypatch.setattr(inspection, "PATIENCE", 0.01)
+
+    monkeypatch.setattr(inspector, "_note", noting)
 
     assert "Cancelled" in called(root, "sleep").result
     assert Call.objects.get(target="sleep").outcome == "cancelled"
