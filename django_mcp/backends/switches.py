@@ -14,6 +14,7 @@ from functools import cache
 from typing import Final
 
 from django.apps import apps
+from django.db import router
 
 from .. import conf
 from ..server.gates import Closed
@@ -52,7 +53,9 @@ class Switches:
 
     def _read(self) -> None:
         try:
-            rows = apps.get_model("django_mcp", "Switch")._default_manager.filter(closed=True)
+            # Where it is written: a replica may not know yet what was done a moment ago.
+            model = apps.get_model("django_mcp", "Switch")
+            rows = model._base_manager.using(router.db_for_write(model)).filter(closed=True)
             self._closed = {row.server: (row.reason, row.retry_after) for row in rows}
             self._is_away = False
         except Exception:

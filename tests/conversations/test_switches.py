@@ -120,7 +120,7 @@ async def test_while_the_database_is_away_what_was_known_holds(
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise DatabaseError
 
-    monkeypatch.setattr(Switch._default_manager, "filter", fail)
+    monkeypatch.setattr(Switch._base_manager, "using", fail)
     for _ in range(2):
         known.forget()
         assert (await door.call("tools/list")).status == 503
