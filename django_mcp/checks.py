@@ -5,6 +5,7 @@ E002  DJANGO_MCP names something that cannot be imported
 E003  two servers have the same name
 E004  a view that is a tool cannot be served
 E005  a prompt or a resource is made of a template that is not there, or has a mistake in it
+E006  throttles are to be counted in a cache that is not in CACHES
 W001  no route leads to the default server
 W002  a tool has no description
 W003  a server has nothing to offer
@@ -14,6 +15,9 @@ W006  sessions are to be kept in a database, and there is none
 W007  sessions are kept where other processes do not see them (with `check --deploy`)
 W008  processes of the project do not hear of each other (with `check --deploy`)
 W009  a component asks for a permission that no model has
+W010  calls are to be kept in a database, or servers closed in one, and there is none
+W011  throttles are counted where other processes do not see it (with `check --deploy`)
+W012  a throttle, or what is kept of arguments, names a tool that no server has
 """
 
 from __future__ import annotations
@@ -182,6 +186,87 @@ def check_sessions_are_shared(app_configs: Any, **kwargs: Any) -> list[CheckMess
             'DJANGO_MCP["SESSIONS"] to "database".',
             id="django_mcp.W007",
         )
+    ]
+
+
+@register
+def check_calls_are_kept(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W010."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})):
+        return []
+    wanted = {"AUDIT": "Call", "KILL_SWITCH": "Switch"}
+    return [
+        Warning(
+            f"DJANGO_MCP[{key!r}] is True, and DATABASES has no database for that.",
+            hint="Configure one, or take the setting away.",
+            id="django_mcp.W010",
+        )
+        for key, model in wanted.items()
+        if getattr(conf.get(), key.lower()) is True and not _has_database(model)
+    ]
+
+
+def _has_database(model: str) -> bool:
+    alias = router.db_for_write(apps.get_model("django_mcp", model))
+    return bool(connections.settings[alias]["ENGINE"] != "django.db.backends.dummy")
+
+
+@register(Tags.caches)
+def check_throttles(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E006."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})):
+        return []
+    alias = conf.get().throttle_cache
+    if not conf.get().throttles or alias in settings.CACHES:
+        return []
+    return [
+        Error(
+            f"Throttles are to be counted in the cache {alias!r}, which is not in CACHES.",
+            hint=f"Name one of {', '.join(map(repr, settings.CACHES))} in "
+            'DJANGO_MCP["THROTTLE_CACHE"].',
+            id="django_mcp.E006",
+        )
+    ]
+
+
+@register(Tags.caches, deploy=True)
+def check_throttles_are_shared(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W011, with `check --deploy`. How many processes there will be is not known here."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})) or not conf.get().throttles:
+        return []
+    alias = conf.get().throttle_cache
+    backend = settings.CACHES.get(alias, {}).get("BACKEND", "")
+    if not backend.endswith((".LocMemCache", ".DummyCache")):
+        return []
+    return [
+        Warning(
+            f"Throttles are counted in the cache {alias!r}, which is {backend}: each process "
+            "counts for itself, or nobody does.",
+            hint='Name a cache that all processes share in DJANGO_MCP["THROTTLE_CACHE"]. With one '
+            "process and LocMemCache there is nothing to do: silence this check.",
+            id="django_mcp.W011",
+        )
+    ]
+
+
+@register
+def check_tools_that_are_named(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W012."""
+    if conf.problems(getattr(settings, "DJANGO_MCP", {})):
+        return []
+    options = conf.get()
+    named = [("THROTTLES", scope[5:]) for scope in options.throttles if scope.startswith("tool:")]
+    if not isinstance(options.audit_arguments, str):
+        named += [("AUDIT_ARGUMENTS", name) for name in options.audit_arguments if name != "*"]
+    known = {member.key for server in servers() for member in (*server.tools, *server.prompts)}
+    return [
+        Warning(
+            f"DJANGO_MCP[{key!r}] names the tool {name!r}, which no server has.",
+            hint=_did_you_mean(name, known) or "Correct the name, or take it away.",
+            id="django_mcp.W012",
+        )
+        for key, name in named
+        if name not in known
     ]
 
 

@@ -8,15 +8,22 @@ ImproperlyConfigured for them, so that nothing runs on a misread setting.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
-from pydantic import PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+
+#: Rates by their scopes.
+Throttles: TypeAlias = Mapping[str, str]
+
+#: How much of its arguments is kept with a call.
+Policy: TypeAlias = Literal["none", "names", "redacted", "full"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,28 @@ class Settings:
     event_lifetime: PositiveFloat = 3600.0
     """Seconds for which a broken stream can be resumed."""
 
+    audit: bool = False
+    """Whether a row is kept of each call."""
+    audit_arguments: Policy | Mapping[str, Policy] = "none"
+    """What is kept of arguments: "none", "names", "redacted" or "full"; or that by the names of
+    tools and prompts, "*" for all others."""
+    audit_redact: Sequence[str] = ()
+    """More names of arguments whose values "redacted" leaves out, with wildcards: "*_address"."""
+    audit_lifetime: PositiveFloat = 90 * 24 * 3600.0
+    """Seconds after which the row of a call is removed."""
+    audit_queue: PositiveInt = 10_000
+    """Calls of a process that may wait to be written; what comes on top of them is not kept."""
+
+    throttles: Throttles = field(default_factory=dict)
+    """Rates by what they are counted for, such as {"user": "600/min", "tool:search": "30/min"}:
+    "principal", "user", "client", "tool:<name>", "authentication" for failures of an address."""
+    throttle_cache: str = "default"
+    """The alias in CACHES that they are counted in."""
+    trusted_proxies: NonNegativeInt = 0
+    """Proxies of yours before the server, each of which adds to X-Forwarded-For."""
+    kill_switch: bool | None = None
+    """Whether servers can be closed in the admin; None for: where sessions are in the database."""
+
     never_expose: Sequence[str] = ()
     """Models and fields that expose() refuses: "app.Model", "app.Model.field", "*.*.iban"."""
 
@@ -99,6 +128,8 @@ def problems(given: object) -> list[tuple[str, str]]:
         message = _type_problem(key.lower(), value)
         if key == "SESSIONS" and message is None:
             message = _word_problem(value)
+        if key == "THROTTLES" and message is None:
+            message = _throttle_problem(value)
         if message:
             found.append((f"DJANGO_MCP[{key!r}]: {message}", f"It is {value!r}."))
     return found
@@ -149,6 +180,45 @@ def forget(*, setting: str, **kwargs: Any) -> None:
         get.cache_clear()
     elif setting in _OF_HOSTS:
         hosts.cache_clear()
+
+
+class Rate(NamedTuple):
+    """So many in so many seconds."""
+
+    number: int
+    seconds: int
+
+
+_RATE = re.compile(r"([1-9]\d{0,8})/(s|sec|second|m|min|minute|h|hour|d|day)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@cache
+def rate_of(text: str) -> Rate:
+    """The rate that is written "600/min"; raises ValueError for what is none."""
+    found = _RATE.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            f'{text!r} is no rate: write a number and "/s", "/min", "/hour" or "/day", such as '
+            '"600/min".'
+        )
+    return Rate(int(found[1]), _SECONDS[found[2][0]])
+
+
+#: What can be throttled by, beside "tool:<name>".
+SCOPES = ("principal", "user", "client", "authentication")
+
+
+def _throttle_problem(rates: Any) -> str | None:
+    for scope, rate in rates.items():
+        if scope not in SCOPES and not (scope.startswith("tool:") and scope != "tool:"):
+            words = ", ".join(map(repr, SCOPES))
+            return f"{scope!r} is nothing to throttle by: it is {words} or 'tool:<name>'."
+        try:
+            rate_of(rate)
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 @cache

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.dispatch import Signal
 
 from . import conf
+from .backends import throttles
 from .backends.channel_layer import ChannelLayerBroker
 from .backends.icons import resolve_icon
+from .backends.journal import CallJournal, journal
 from .backends.signing import DjangoSealer
 from .backends.stores import Stores, stores
+from .backends.switches import is_used, switches
 from .backends.threads import DjangoWorkers
 from .exposure.announcing import announcer_of
 from .exposure.registration import DjangoRegistration
@@ -28,6 +31,8 @@ from .protocol import types
 from .server.access import Principal
 from .server.calls import CallObserver
 from .server.events import EventLog
+from .server.exchange import Exchange
+from .server.gates import DoorKeeper, Gate
 from .server.server import CacheHint
 from .server.server import MCPServer as PlainServer
 from .server.sessions import Session, SessionStore
@@ -115,10 +120,34 @@ class MCPServer(DjangoRegistration, PlainServer):
     async def shutdown(self) -> None:
         announcer_of(self).flush()
         await super().shutdown()
+        if self.journal is not None:
+            await self.workers.run_sync(self.journal.flush)
 
     def call_observers(self) -> Sequence[CallObserver]:
         """The receivers of `call_finished`, where there are any."""
         return (send_call_finished,) if call_finished.receivers else ()
+
+    @property
+    def gate(self) -> Gate | None:
+        """Whether the server is closed, then the throttles; None where there is neither."""
+        settings = conf.get()
+        return self._pass if settings.throttles or is_used(settings) else None
+
+    async def _pass(self, exchange: Exchange) -> None:
+        if is_used(conf.get()):
+            await switches().check(self.name)
+        if conf.get().throttles:
+            await throttles.check(exchange)
+
+    @property
+    def door(self) -> DoorKeeper | None:
+        """Whether the server is closed; None where it cannot be."""
+        return partial(switches().check, self.name) if is_used(conf.get()) else None
+
+    @property
+    def journal(self) -> CallJournal | None:
+        """The table of calls, where DJANGO_MCP["AUDIT"] has one kept."""
+        return journal() if conf.get().audit else None
 
     async def renewed(self, principal: Principal) -> Principal:
         return await self.workers.run_sync(with_fresh_user, principal)

@@ -13,6 +13,7 @@ from django.http.request import split_domain_port, validate_host
 from . import conf
 from .authentication import authenticator
 from .backends.threads import DjangoWorkers
+from .backends.throttles import Failures
 from .protocol.types.base import build
 from .server.server import MCPServer
 from .transports.http.endpoint import Endpoint
@@ -64,6 +65,7 @@ def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -
     options = conf.get()
     # Threads of its own: tools that hold all of theirs must not keep everybody out.
     workers = DjangoWorkers(options.max_threads)
+    failed = options.throttles.get("authentication")
     guard = Guard(
         address_of=address_of,
         decisive=decisive,
@@ -76,6 +78,7 @@ def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -
         "guard": guard,
         "max_depth": options.max_json_depth,
         "keep_alive": options.keep_alive,
+        "failures": None if failed is None else Failures(failed, options.trusted_proxies),
     }
 
 

@@ -301,3 +301,92 @@ def test_the_servers_of_a_process_are_known_by_name() -> None:
     names = [server.name for server in default.servers() if server in servers]
 
     assert names == ["a", "b"]
+
+
+# Calls, throttles and switches
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("THROTTLES", {"user": "fast"}, "'fast' is no rate"),
+        ("THROTTLES", {"user": "0/min"}, "is no rate"),
+        ("THROTTLES", {"everybody": "1/min"}, "'everybody' is nothing to throttle by"),
+        ("THROTTLES", {"tool:": "1/min"}, "nothing to throttle by"),
+        ("THROTTLES", {"user": 5}, "valid string"),
+        ("AUDIT_ARGUMENTS", "some", "'redacted'"),
+        ("AUDIT_ARGUMENTS", {"search": "all"}, "'redacted'"),
+        ("AUDIT_LIFETIME", 0, "greater than 0"),
+        ("TRUSTED_PROXIES", -1, "greater than or equal to 0"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_an_error(
+    settings: Any, setting: str, value: Any, words: str
+) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, setting: value}
+
+    message = found()["django_mcp.E001"]
+
+    assert setting in message.msg
+    assert words in message.msg
+
+
+def test_values_that_can_be_read_are_none(settings: Any, servers: list[MCPServer]) -> None:
+    server = MCPServer("here")
+    server.tool(name="search", description="Find.")(lambda: "")
+    servers.append(server)
+    settings.DJANGO_MCP = {
+        **settings.DJANGO_MCP,
+        "AUDIT": True,
+        "AUDIT_ARGUMENTS": {"search": "full", "*": "names"},
+        "THROTTLES": {"user": "600/min", "tool:search": "30/hour", "authentication": "5/m"},
+    }
+
+    assert found() == {}
+
+
+def test_a_cache_of_throttles_that_is_not_there_is_an_error(settings: Any) -> None:
+    throttles = {"THROTTLES": {"user": "1/s"}, "THROTTLE_CACHE": "elsewhere"}
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, **throttles}
+
+    assert "'elsewhere'" in found()["django_mcp.E006"].msg
+
+
+def test_before_a_deployment_throttles_of_one_process_are_worth_a_warning(settings: Any) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "THROTTLES": {"user": "1/s"}}
+
+    assert "django_mcp.W011" not in found()
+    assert "LocMemCache" in found(include_deployment_checks=True)["django_mcp.W011"].msg
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}}
+    assert "django_mcp.W011" not in found(include_deployment_checks=True)
+
+
+@pytest.mark.parametrize("setting", ["AUDIT", "KILL_SWITCH"])
+def test_what_is_to_be_kept_without_a_database_is_worth_a_warning(
+    settings: Any, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "SESSIONS": "memory", setting: True}
+    assert "django_mcp.W010" not in found()
+
+    without = {**connections.settings["default"], "ENGINE": "django.db.backends.dummy"}
+    monkeypatch.setitem(connections.settings, "default", without)
+
+    assert setting in found()["django_mcp.W010"].msg
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("THROTTLES", {"tool:serach": "1/s"}), ("AUDIT_ARGUMENTS", {"serach": "full"})],
+)
+def test_a_tool_that_no_server_has_is_worth_a_warning(
+    settings: Any, servers: list[MCPServer], setting: str, value: Any
+) -> None:
+    server = MCPServer("here")
+    server.tool(name="search", description="Find.")(lambda: "")
+    servers.append(server)
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, setting: value}
+
+    warning = found()["django_mcp.W012"]
+
+    assert "'serach'" in warning.msg
+    assert "'search'" in (warning.hint or "")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, NoReturn, TypeAlias, TypeGuard
 
@@ -35,11 +35,15 @@ LONGEST_ID = 1024
 
 @value
 class Request:
-    """A call that must be answered. ``params`` is empty where the message has none."""
+    """A call that must be answered. ``params`` is empty where the message has none.
+
+    ``size`` is how many bytes it came in, 0 for one that was not read.
+    """
 
     id: RequestId
     method: str
     params: dict[str, Any]
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ def parse(body: bytes, *, max_depth: int = MAX_DEPTH) -> Message | list[Message 
         raise ParseError(f"The body nests arrays and objects deeper than {max_depth} levels")
     value = _read(body)
     if type(value) is dict:
-        message = _classify(value)
+        message = _classify(value, len(body))
         if isinstance(message, InvalidRequest):
             raise message
         return message
@@ -166,15 +170,15 @@ def _batch(values: list[Any]) -> list[Message | InvalidRequest]:
     if len(values) > MAX_BATCH:
         raise InvalidRequest(f"A batch may hold {MAX_BATCH} messages, not {len(values)}")
     return [
-        _classify(value)
+        _classify(value, len(dumps_plain(value)))
         if type(value) is dict
         else InvalidRequest(f"A member of a batch must be a JSON object, not {_kind(value)}")
         for value in values
     ]
 
 
-def _classify(value: dict[str, Any]) -> Message | InvalidRequest:
-    """The message in a JSON object, or, not raised, why there is none."""
+def _classify(value: dict[str, Any], size: int) -> Message | InvalidRequest:
+    """The message in a JSON object of so many bytes, or, not raised, why there is none."""
     if value.get("jsonrpc") != "2.0":
         return InvalidRequest('A message must have "jsonrpc": "2.0"', id=_answerable(value))
     if "method" not in value:
@@ -199,7 +203,7 @@ def _classify(value: dict[str, Any]) -> Message | InvalidRequest:
     request_id = value["id"]
     if not is_id(request_id):
         return InvalidRequest(_no_id(request_id))
-    return Request(request_id, method, params)
+    return Request(request_id, method, params, size)
 
 
 def _classify_response(value: dict[str, Any]) -> Response | ErrorResponse | InvalidRequest:

@@ -27,26 +27,32 @@ class RequestState:
     `call` is the fingerprint of the call it belongs to. `asked` maps the key of every question sent
     to the fingerprint of the question, so that an answer counts for that very question only;
     `answers` maps the keys that were answered in earlier rounds to the client's results.
+    `correlation` is what the rounds of a call are noted under.
     """
 
     call: str
     asked: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
+    correlation: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The state as JSON, with one-letter names because it travels in every round."""
-        return {"c": self.call, "q": dict(self.asked), "a": dict(self.answers)}
+        wire = {"c": self.call, "q": dict(self.asked), "a": dict(self.answers)}
+        return {**wire, "i": self.correlation} if self.correlation else wire
 
     @classmethod
     def from_json(cls, data: Any) -> RequestState:
         """Read what `to_json` wrote; raises ValueError for anything else."""
         try:
             call, asked, answers = data["c"], data["q"], data["a"]
-        except (TypeError, KeyError) as error:
+            correlation = data.get("i", "")
+        except (TypeError, KeyError, AttributeError) as error:
             raise ValueError("not a request state") from error
         if not (isinstance(call, str) and isinstance(asked, dict) and isinstance(answers, dict)):
             raise ValueError("not a request state")
-        return cls(call=call, asked=asked, answers=answers)
+        if not isinstance(correlation, str):
+            raise ValueError("not a request state")
+        return cls(call=call, asked=asked, answers=answers, correlation=correlation)
 
 
 def call_fingerprint(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, TypeVar, cast
 
 from ..protocol.errors import InvalidParams
@@ -239,11 +239,13 @@ class RoundTrip:
     def _merged(
         self, questions: Mapping[str, Question[Any]], raw: Mapping[str, Any]
     ) -> RequestState:
-        before = self._state or RequestState(call=self._fingerprint_of_call())
+        before = self._state or RequestState(
+            call=self._fingerprint_of_call(), correlation=self._exchange.correlation
+        )
         asked = {**before.asked, **{k: _fingerprint(q) for k, q in questions.items()}}
         # An answer that was kept does not outlive its question: the next may have other words.
         kept = {k: a for k, a in before.answers.items() if asked.get(k) == before.asked.get(k)}
-        return RequestState(call=before.call, asked=asked, answers={**kept, **raw})
+        return replace(before, asked=asked, answers={**kept, **raw})
 
     def _required(
         self, missing: Mapping[str, Question[Any]], raw: Mapping[str, Any]
@@ -267,6 +269,8 @@ class RoundTrip:
             raise _refused() from None
         if state.call != self._fingerprint_of_call():
             raise _refused()
+        if state.correlation:
+            self._exchange.continues(state.correlation)
         return state
 
     def _fingerprint_of_call(self) -> str:
@@ -332,8 +336,8 @@ def merge(required: list[InputRequired], sealer: Sealer) -> InputRequired:
     for item in required:
         requests.update(item.result.input_requests or {})
         states.append(RequestState.from_json(sealer.open(item.result.request_state or "")))
-    state = RequestState(
-        call=states[0].call,
+    state = replace(
+        states[0],
         asked={key: value for one in states for key, value in one.asked.items()},
         answers={key: value for one in states for key, value in one.answers.items()},
     )

@@ -108,6 +108,11 @@ class Context:
         """The request's params as they arrived, `_meta` included; not validated."""
         return self._exchange.request.params
 
+    @property
+    def correlation_id(self) -> str:
+        """What the log and the record of this call have in common, for a log of your own."""
+        return self._exchange.correlation
+
     # Saying something while the function runs
 
     async def report_progress(

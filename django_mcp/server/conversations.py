@@ -249,6 +249,19 @@ class Conversation:
             await server.session_closed(self.session)
 
 
+async def end_session(server: MCPServer, key: str) -> bool:
+    """End the session that is kept under `key`, whoever's it is; False where there is none.
+
+    Its calls are cancelled and its streams closed in every process that hears of it, and the others
+    find it gone with its next request.
+    """
+    session = await server.sessions.find(key)
+    if session is None or session.server != server.name:
+        return False
+    await Conversation(server, session, Caller()).end()
+    return True
+
+
 async def answer_unremembered(
     server: MCPServer, request: Request, caller: Caller, version: str | None
 ) -> Reply:

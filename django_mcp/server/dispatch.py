@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..protocol import codec, jsonrpc, methods
+from ..protocol.envelope import NAMED
 from ..protocol.errors import (
     InternalError,
     InvalidParams,
@@ -27,8 +28,9 @@ from ..protocol.values import value
 from .asking import InputRequired, merge
 from .calls import is_reported, printable, report
 from .context import Context
-from .errors import ClientCannotAnswer, NotFound, NotPermitted, ToolError
+from .errors import ClientCannotAnswer, NotFound, NotPermitted, TimedOut, ToolError
 from .exchange import Exchange
+from .gates import Gate, Later
 
 logger = logging.getLogger("django_mcp")
 
@@ -37,13 +39,15 @@ logger = logging.getLogger("django_mcp")
 class Reply:
     """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it.
 
-    `outcome` and `code` are what `calls.CallRecord` has under these names.
+    `outcome` and `code` are what `calls.CallRecord` has under these names. `retry_after` is in how
+    many seconds another attempt is worth it, None for an answer that is one.
     """
 
     status: int
     body: bytes
     outcome: str = "ok"
     code: int | None = None
+    retry_after: int | None = None
 
 
 #: The JSON of a result object that was written before, and is sent as it is.
@@ -74,7 +78,7 @@ async def answer(exchange: Exchange) -> Reply:
         # A tool that calls sys.exit(), as command lines do, must not end the server.
         reply = _failure(exchange, error)
     if is_reported(exchange):
-        await report(exchange, reply.outcome, reply.code, started)
+        await report(exchange, reply.outcome, reply.code, started, len(reply.body))
     return reply
 
 
@@ -86,6 +90,9 @@ def _is_cancelled() -> bool:
 
 async def _call(exchange: Exchange) -> Result:
     request, server = exchange.request, exchange.server
+    gate = server.gate
+    if gate is not None:
+        await _enter(exchange, gate)
     row = methods.find(request.method, exchange.peer.revision, "client")
     handler = None if row is None else server.handlers.get(request.method)
     if row is None or handler is None or row.params is None:
@@ -101,6 +108,16 @@ async def _call(exchange: Exchange) -> Result:
     if not server.middleware:
         return await handler(exchange, params)
     return await _wrapped(exchange, params, handler, server.middleware)
+
+
+async def _enter(exchange: Exchange, gate: Gate) -> None:
+    try:
+        await gate(exchange)
+    except Later:
+        # For who reads later whom it kept out: what was wanted is not known otherwise.
+        name = exchange.request.params.get(NAMED.get(exchange.request.method, ""))
+        exchange.target = name if isinstance(name, str) else ""
+        raise
 
 
 async def _wrapped(
@@ -171,6 +188,8 @@ def _leaves(group: BaseExceptionGroup[Any]) -> list[InputRequired]:
 
 def _failure(exchange: Exchange, error: BaseException) -> Reply:
     if exchange.request.method == "tools/call":
+        if isinstance(error, TimedOut):
+            return replace(_in_band(exchange, error.message), outcome="timed_out")
         if isinstance(error, ToolError):
             return _in_band(exchange, error.message)
         if isinstance(error, NotFound):
@@ -183,7 +202,11 @@ def _failure(exchange: Exchange, error: BaseException) -> Reply:
         printable(exchange.request.method),
         printable(exchange.target),
         exc_info=error,
-        extra={"mcp_method": exchange.request.method, "mcp_target": exchange.target},
+        extra={
+            "mcp_method": exchange.request.method,
+            "mcp_target": exchange.target,
+            "mcp_correlation": exchange.correlation,
+        },
     )
     if exchange.request.method == "tools/call" and exchange.target:
         text = f"Error executing tool {exchange.target}: internal error."
@@ -220,7 +243,8 @@ def unknown(exchange: Exchange) -> ProtocolError:
 
 def _error(exchange: Exchange, error: ProtocolError) -> Reply:
     body = jsonrpc.error_bytes(exchange.request.id, error)
-    return Reply(error.status, body, "error", error.code)
+    retry_after = error.retry_after if isinstance(error, Later) else None
+    return Reply(error.status, body, "error", error.code, retry_after)
 
 
 def _in_band(exchange: Exchange, text: str) -> Reply:

@@ -3,7 +3,8 @@
     MCPServerError                    the common root
     ├── ToolError                     its text reaches the caller, as a result with ``isError``
     │   ├── InvalidArguments          the arguments do not fit the tool   .problems
-    │   └── NoAnswer                  a question to the client was not answered
+    │   ├── NoAnswer                  a question to the client was not answered
+    │   └── TimedOut                  the function took longer than its tool allows
     ├── NotFound                      what was asked for does not exist
     ├── NotPermitted                  this caller may not; answered exactly like the unknown
     ├── ClientCannotAnswer            the client did not declare what was asked of it   .required
@@ -58,6 +59,10 @@ class NoAnswer(ToolError):
     It took too long, failed at the client, or what came does not fit the question. A user who says
     no has answered. Uncaught, the call fails with this text.
     """
+
+
+class TimedOut(ToolError):
+    """The function took longer than the `timeout` of its tool."""
 
 
 class NotFound(MCPServerError):

@@ -7,9 +7,11 @@ transport that loses its client cancels the task that answers the exchange.
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ..protocol.jsonrpc import Request, RequestId, is_id
 from ..protocol.values import value
@@ -22,6 +24,9 @@ from .sessions import Change, Session, SessionStore
 
 if TYPE_CHECKING:
     from .server import MCPServer
+
+#: version-trace-parent-flags; a trace of zeros alone is none (W3C Trace Context, section 3.2).
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @value
@@ -99,6 +104,7 @@ class Exchange:
         "_asking",
         "_connect_asking",
         "_context",
+        "_correlation",
         "_question",
         "caller",
         "lifespan_state",
@@ -132,6 +138,23 @@ class Exchange:
         self._connect_asking = asking
         self._asking: Asking | None = None
         self._question: tuple[Mapping[str, Any] | None, object, str | None] | None = None
+        self._correlation = ""
+
+    @property
+    def correlation(self) -> str:
+        """What joins everything that is noted of this call: 32 hexadecimal digits.
+
+        The trace the client says its call is part of, in `_meta.traceparent` (W3C Trace Context;
+        2026-07-28, basic/index#meta), or else an id of its own. What a call is asked in rounds has
+        the id of the first.
+        """
+        if not self._correlation:
+            self._correlation = _trace(self.request.params) or secrets.token_hex(16)
+        return self._correlation
+
+    def continues(self, correlation: str) -> None:
+        """This is another round of the call that is noted under `correlation`."""
+        self._correlation = correlation
 
     @property
     def context(self) -> Context:
@@ -193,3 +216,10 @@ class Exchange:
         meta = self.request.params.get("_meta")
         token = meta.get("progressToken") if isinstance(meta, dict) else None
         return token if is_id(token) else None
+
+
+def _trace(params: Mapping[str, Any]) -> str | None:
+    meta = params.get("_meta")
+    said = meta.get("traceparent") if isinstance(meta, dict) else None
+    found = _TRACEPARENT.fullmatch(said) if isinstance(said, str) else None
+    return None if found is None else found[1]

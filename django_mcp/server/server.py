@@ -20,7 +20,7 @@ from ..protocol.revisions import REVISIONS, Revision
 from .access import AccessRule, Principal
 from .back_channel import elicitation_mark
 from .broker import Broker, Change, Elicited, InMemoryBroker
-from .calls import CallObserver
+from .calls import CallObserver, Journal
 from .completions import ArgumentCompletion, ServerCompletion
 from .components import Prompt, Resource, ResourceTemplate, Tool
 from .dispatch import Handler, Middleware, Reply, answer
@@ -28,6 +28,7 @@ from .errors import RegistrationError
 from .events import EventLog, InMemoryEvents
 from .exchange import Exchange
 from .frames import Frames
+from .gates import DoorKeeper, Gate
 from .handlers import HANDLERS
 from .handlers.resources import contents
 from .hub import Hub
@@ -274,6 +275,21 @@ class MCPServer(Registration):
     def call_observers(self) -> Sequence[CallObserver]:
         """Who wants to know of finished calls, beside the log."""
         return ()
+
+    @property
+    def gate(self) -> Gate | None:
+        """What each request has to pass, None for nothing."""
+        return None
+
+    @property
+    def door(self) -> DoorKeeper | None:
+        """What everybody has to pass before they are let in, None for nothing."""
+        return None
+
+    @property
+    def journal(self) -> Journal | None:
+        """Who keeps the records of finished calls, None for nobody."""
+        return None
 
     def cache_hint(self, method: str, *, guarded: bool, default: Scope = "public") -> _Hint:
         """How long results of `method` keep, and who may share them.

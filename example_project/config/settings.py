@@ -39,6 +39,11 @@ DJANGO_MCP = {
     # Clients up to 2025-11-25 have sessions. Kept in the database, which is also the default, they
     # outlive a restart, and any process can serve them. Other places: "cache", "memory", None.
     "SESSIONS": "database",
+    # A row for each call, with the names of its arguments: the admin shows them, with a summary.
+    "AUDIT": True,
+    "AUDIT_ARGUMENTS": "names",
+    # Nobody looks for books faster than that, and no address guesses tokens.
+    "THROTTLES": {"principal": "1200/min", "authentication": "30/min"},
     # On your own machine anybody may come in; anywhere else, nobody until you have said who.
     "AUTHENTICATION": "django_mcp.authentication.anonymous" if DEBUG else None,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
@@ -31,6 +32,15 @@ def lines(log: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [each for each in log.records if each.name == "django_mcp.calls"]
 
 
+def without_chance(record: CallRecord) -> CallRecord:
+    """A record without what is different each time."""
+    assert record.seconds >= 0
+    assert re.fullmatch("[0-9a-f]{32}", record.correlation)
+    assert record.received > 0
+    assert (record.sent > 0) is (record.outcome != "cancelled")
+    return replace(record, seconds=0, received=0, sent=0, correlation="")
+
+
 @pytest.fixture
 def records() -> Iterator[list[CallRecord]]:
     """What the signal brings, with no time in it."""
@@ -38,8 +48,7 @@ def records() -> Iterator[list[CallRecord]]:
 
     def receive(sender: str, record: CallRecord, **kwargs: Any) -> None:
         assert sender == record.server
-        assert record.seconds >= 0
-        found.append(replace(record, seconds=0))
+        found.append(without_chance(record))
 
     call_finished.connect(receive)
     yield found
@@ -72,11 +81,17 @@ def record(**changed: Any) -> CallRecord:
         "target": "greet",
         "principal": "anonymous",
         "client": "test",
+        "client_version": "1",
+        "client_id": "",
+        "session": "",
         "revision": "2026-07-28",
         "request_id": 1,
         "outcome": "ok",
         "code": None,
         "seconds": 0,
+        "received": 0,
+        "sent": 0,
+        "correlation": "",
     }
     return CallRecord(**{**fields, **changed})
 
@@ -118,9 +133,11 @@ async def test_every_call_is_recorded(
     (line,) = lines(log)
     assert line.levelno == logging.INFO
     fields = {f"mcp_{key}": value for key, value in asdict(wanted).items()}
-    assert {key: vars(line)[key] for key in fields if key != "mcp_seconds"} == {
-        key: value for key, value in fields.items() if key != "mcp_seconds"
+    chance = {"mcp_seconds", "mcp_received", "mcp_sent", "mcp_correlation"}
+    assert {key: vars(line)[key] for key in fields.keys() - chance} == {
+        key: value for key, value in fields.items() if key not in chance
     }
+    assert chance <= vars(line).keys()
     begin = f"{wanted.method} {wanted.target or '-'} {wanted.outcome} in "
     assert line.getMessage().startswith(begin)
 
@@ -136,7 +153,7 @@ async def test_a_call_whose_client_went_away_is_recorded_as_cancelled(
     reported: asyncio.Future[CallRecord] = asyncio.get_running_loop().create_future()
 
     async def receive(record: CallRecord, **kwargs: Any) -> None:
-        reported.set_result(replace(record, seconds=0))
+        reported.set_result(without_chance(record))
 
     # The view's call ends in a task of its own, which nobody who has gone waits for.
     call_finished.connect(receive)

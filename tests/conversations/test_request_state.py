@@ -292,7 +292,7 @@ async def test_a_state_says_nothing_to_those_who_read_it_that_they_do_not_know(
     opened = server.sealer.open(dialogue.state or "")
 
     assert "confidential" not in str(opened)
-    assert set(opened) == {"c", "q", "a"}
+    assert set(opened) == {"c", "q", "a", "i"}
 
 
 def interview(server: MCPServer) -> None:

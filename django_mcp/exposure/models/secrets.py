@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from django.db import models
 
+from ...backends import secret_names
+
 #: Classes by which a model is known to hold credentials, whatever it is called: any of its bases.
 _BASES: Final = frozenset(
     {
@@ -58,12 +60,6 @@ _MODEL: Final = re.compile(
     r"recovery_?code|session)s?$|^token$|^secrets?$",
     re.IGNORECASE,
 )
-#: Words in the name of a field that `fields = "__all__"` leaves out.
-_FIELD: Final = re.compile(
-    r"password|passwd|passphrase|secret|token|api_?key|private_?key|credential|session_?key|"
-    r"(?:^|_)(?:hash|salt|otp|pin|cvv|cvc|iban|ssn|mfa|totp|nonce)(?:$|_)",
-    re.IGNORECASE,
-)
 
 
 def holds_credentials(model: type[models.Model]) -> bool:
@@ -85,7 +81,7 @@ def is_password(field: Any) -> bool:
 
 def looks_secret(name: str) -> bool:
     """True for the name of a field that is exposed only where it is named."""
-    return _FIELD.search(name) is not None
+    return secret_names.looks_secret(name)
 
 
 def is_denied(model: type[models.Model], field: str | None, denied: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ from ...protocol.types import (
 from ..components import Tool
 from ..context import Context
 from ..dispatch import Encoded, Result, unknown
-from ..errors import ToolError
+from ..errors import TimedOut
 from ..exchange import Exchange
 from ..outputs import Output
 from ..results import declared_data, tool_result
@@ -77,4 +77,4 @@ async def _in_time(
     except TimeoutError:
         if not limit.expired():
             raise  # The function's own, which nobody foresaw.
-        raise ToolError(f"{tool.key} did not finish within {tool.timeout:g} seconds.") from None
+        raise TimedOut(f"{tool.key} did not finish within {tool.timeout:g} seconds.") from None

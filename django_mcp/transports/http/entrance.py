@@ -12,15 +12,16 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ...protocol.errors import InternalError, InvalidRequest, ProtocolError
 from ...protocol.jsonrpc import MAX_DEPTH, RequestId
 from ...server.access import Principal
 from ...server.exchange import Caller
+from ...server.gates import Later
 from ...server.server import MCPServer
 from .guard import Address, Guard, Refusal
-from .responses import KEEP_ALIVE, refuse
+from .responses import KEEP_ALIVE, again_after, refuse
 from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, ReplyHeaders
 
 logger = logging.getLogger("django_mcp")
@@ -31,6 +32,16 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 #: Says who sends a request, or raises Refused; None refuses with 401. May be async.
 Authenticate = Callable[[HttpRequest], Awaitable[Principal | None] | Principal | None]
+
+
+class Failures(Protocol):
+    """Remembers where authentication failed, and how often."""
+
+    async def check(self, request: HttpRequest) -> None:
+        """Raise Later where it failed too often lately."""
+
+    async def note(self, request: HttpRequest) -> None:
+        """It failed once more."""
 
 
 @dataclass(kw_only=True)
@@ -45,12 +56,24 @@ class Entrance:
     guard: Guard
     max_depth: int = MAX_DEPTH
     keep_alive: float = KEEP_ALIVE
+    failures: Failures | None = None
 
     async def caller_of(self, request: HttpRequest, address: Address) -> Caller:
-        """Who sends a request that was made to `address`, and what came with it; raises Refused."""
-        principal: Any = self.authenticate(request)
-        if not isinstance(principal, Principal):
-            principal = await _awaited(principal)
+        """Who sends a request that was made to `address`, and what came with it; raises Refused,
+        and Later where nobody is let in now or this one has failed too often."""
+        door = self.server.door
+        if door is not None:
+            await door()
+        if self.failures is not None:
+            await self.failures.check(request)
+        try:
+            principal: Any = self.authenticate(request)
+            if not isinstance(principal, Principal):
+                principal = await _awaited(principal)
+        except Refused as refused:
+            if self.failures is not None and refused.status == 401:
+                await self.failures.note(request)
+            raise
         return Caller(
             principal,
             request.headers,
@@ -65,7 +88,7 @@ class Entrance:
         if isinstance(error, Refused):
             return self._turned_away(error)
         if isinstance(error, ProtocolError):
-            return error, _allow(error)
+            return error, _more_of(error)
         if isinstance(error, BodyTooLarge):
             return self.guard.too_large(), []
         logger.error("Unexpected exception in the endpoint of %r", self.server.name, exc_info=error)
@@ -138,8 +161,10 @@ def _id_of(error: Exception) -> RequestId | None:
     return error.id if isinstance(error, InvalidRequest) else None
 
 
-def _allow(error: ProtocolError) -> ReplyHeaders:
-    return [(b"allow", error.allowed.encode())] if isinstance(error, NotServed) else []
+def _more_of(error: ProtocolError) -> ReplyHeaders:
+    if isinstance(error, NotServed):
+        return [(b"allow", error.allowed.encode())]
+    return again_after(error.retry_after) if isinstance(error, Later) else []
 
 
 def _headers_of(refused: Refused) -> ReplyHeaders:

@@ -9,8 +9,8 @@ here: `stateless` cancels it, `call_streams` keeps what it writes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from ...protocol import jsonrpc, sse
 from ...protocol.errors import ProtocolError
@@ -34,6 +34,19 @@ async def refuse(
     """Answer with `error` as JSON, with the status it names."""
     body = jsonrpc.error_bytes(id, error)
     await channel.reply(error.status, [JSON, *(headers or ())], body)
+
+
+def again_after(seconds: int | None) -> ReplyHeaders:
+    """The header that says when another attempt is worth it (RFC 9110, section 10.2.3)."""
+    return [] if seconds is None else [(b"retry-after", b"%d" % seconds)]
+
+
+class Answer(NamedTuple):
+    """A message as the body of a response, with its status and what headers it has beside JSON."""
+
+    status: int
+    body: bytes
+    more: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Response:
@@ -128,7 +141,9 @@ class Response:
         """Write, awaited, the answer: as the last event of the stream if there is one."""
         if self.is_stream:
             return self.end(sse.encode(reply.body))
-        return self.reply(reply.status, _JSON_ONLY, reply.body)
+        if reply.retry_after is None:
+            return self.reply(reply.status, _JSON_ONLY, reply.body)
+        return self.reply(reply.status, [JSON, *again_after(reply.retry_after)], reply.body)
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         """Write the whole response at once."""

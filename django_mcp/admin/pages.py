@@ -1,0 +1,88 @@
+"""What the pages have in common: nobody writes, long tables stay fast, and pages beside the usual.
+
+Owns the base of the model admins, and the paginator that does not count a table to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+if TYPE_CHECKING:
+    _Paginator = Paginator[Any]
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    # Django's own classes take no parameters.
+    _Paginator = Paginator
+    _ModelAdmin = admin.ModelAdmin
+
+#: Rows that are counted; who looks for one further back filters.
+MOST_COUNTED: Final = 10_000
+
+
+class BoundedPaginator(_Paginator):
+    """Counts no more than `MOST_COUNTED` rows: the number of all takes a look at each of them."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by().values("pk")[:MOST_COUNTED].count())
+
+
+class ReadOnlyAdmin(_ModelAdmin):
+    """Rows that are looked at, and may be deleted."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 200
+
+    class Media:
+        css: ClassVar = {"all": ("django_mcp/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.more_urls(), *super().get_urls()]
+
+    def more_urls(self) -> list[URLPattern]:
+        """Pages beside those of a list and its rows."""
+        return []
+
+    def page(self, route: str, view: Callable[..., Any], name: str) -> URLPattern:
+        """A page of this admin, for those who may enter it; who may see it, the view says."""
+        options = self.opts
+        return path(
+            route,
+            self.admin_site.admin_view(view),
+            name=f"{options.app_label}_{options.model_name}_{name}",
+        )
+
+    def rendered(
+        self, request: HttpRequest, template: str, title: str, status: int = 200, **context: Any
+    ) -> TemplateResponse:
+        """A page with what the admin's own have around them."""
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            f"admin/django_mcp/{template}",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": title,
+                "media": self.media,
+                **context,
+            },
+            status=status,
+        )

@@ -1,0 +1,1 @@
+"""The admin: what people see of the servers, and may do there."""
