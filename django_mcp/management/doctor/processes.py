@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
+from ... import conf
 from ...server.broker import Change
 from ...server.server import MCPServer
 from ...server.sessions import key_of
@@ -45,7 +46,9 @@ async def check_sessions(visitor: Visitor, session: str, report: Report) -> None
 
 
 async def check_store(server: MCPServer, session: str, report: Report) -> None:
-    """The session is where this process would look for it."""
+    """The session is where this process would look for it, unless each process has its own."""
+    if conf.get().sessions == "memory":
+        return
     key = key_of(session)
     try:
         found = None if key is None else await server.sessions.find(key)

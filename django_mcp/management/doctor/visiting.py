@@ -16,6 +16,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -183,15 +184,19 @@ class Visitor:
         host = self.parts.hostname or ""
         return host == "localhost" or host.startswith("127.") or host == "::1"
 
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """How certificates are judged; to read all the authorities takes long."""
+        return httpx.create_ssl_context() if self._verify else _trusting()
+
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
         # Nothing is kept: each request is to be able to reach another process.
         limits = httpx.Limits(max_keepalive_connections=0)
         timeout = httpx.Timeout(self.timeout)
-        verify = httpx.create_ssl_context() if self._verify else _trusting()
         # A proxy that leads out of a network leads to no server on this machine.
         async with httpx.AsyncClient(
-            limits=limits, timeout=timeout, verify=verify, trust_env=not self.is_local
+            limits=limits, timeout=timeout, verify=self._tls, trust_env=not self.is_local
         ) as client:
             yield client
 
