@@ -1,9 +1,13 @@
-"""What the options of a command name: one of this project's servers, and one of its users.
+"""What the options of a command name: a server of this project, one of its users, a header.
 
-How each command words the option is its own; that there is no such server or user is said here.
+How each command words the option is its own; that there is no such thing is said here.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
@@ -15,7 +19,9 @@ from ..server.access import Principal
 from ..server.server import MCPServer
 from ..transports.http.types import Refused
 
-__all__ = ["every_server", "principal_called", "server_called"]
+__all__ = ["every_server", "headers_of", "principal_called", "server_called"]
+
+_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x1f\x7f]*)")
 
 
 def server_called(name: str | None) -> MCPServer:
@@ -37,3 +43,15 @@ def principal_called(username: str) -> Principal:
     if not user.is_active:
         raise Refused(403, f"The user {username!r} is not active.")
     return principal_of(user)
+
+
+def headers_of(given: Iterable[str]) -> dict[str, str]:
+    """The headers of "Name: value"; raises CommandError, which does not repeat the value."""
+    found: dict[str, str] = {}
+    for header in given:
+        match = _HEADER.fullmatch(header)
+        if match is None or not match[2].strip():
+            name = header.partition(":")[0][:40] if ":" in header else "…"
+            raise CommandError(f'--header {name!r}: write it as "Name: value", on one line.')
+        found[match[1]] = match[2].strip()
+    return found

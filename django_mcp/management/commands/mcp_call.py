@@ -34,7 +34,7 @@ from ..calling.printing import (
     result_lines,
 )
 from ..calling.questions import Terminal
-from ..named import principal_called, server_called
+from ..named import headers_of, principal_called, server_called
 
 #: Where a token is found that does not belong on a command line.
 TOKEN: Final = "MCP_TOKEN"  # noqa: S105, the name of a variable
@@ -224,17 +224,8 @@ async def _input_schema(client: Client, name: str) -> dict[str, Any]:
 
 
 def _headers(given: Iterable[str]) -> dict[str, str]:
-    headers = {}
     token = os.environ.get(TOKEN)
-    if token:
-        headers["authorization"] = f"Bearer {token}"
-    for each in given:
-        name, colon, value = each.partition(":")
-        if not colon or not name.strip():
-            # The value may be a secret: only that it is none is said.
-            raise CommandError("--header is written NAME:VALUE.")
-        headers[name.strip().lower()] = value.strip()
-    return headers
+    return {**({"authorization": f"Bearer {token}"} if token else {}), **headers_of(given)}
 
 
 def _plain(answer: Any) -> Any:

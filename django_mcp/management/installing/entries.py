@@ -15,10 +15,10 @@ from django.core.management.base import CommandError
 from django.core.validators import URLValidator
 
 from ...transports.http.hosts import Entry, Host
+from ..named import headers_of
 
 #: What every host takes for a name.
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x1f\x7f]*)")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -40,14 +40,7 @@ def served(host: Host, url: str, headers: Iterable[str]) -> Entry:
         raise CommandError(
             f"--url {url!r}: give the whole URL of the endpoint, such as https://example.com/mcp."
         ) from None
-    found: dict[str, str] = {}
-    for header in headers:
-        match = _HEADER.fullmatch(header)
-        if match is None or not match[2].strip():
-            name = header.partition(":")[0][:40]
-            raise CommandError(f'--header {name!r}: write it as "Name: value", on one line.')
-        found[match[1]] = match[2].strip()
-    return host.at_url(url, found)
+    return host.at_url(url, headers_of(headers))
 
 
 def _with_a_dot(url: str) -> str:
