@@ -10,14 +10,15 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..errors import ConnectionLost
 
+#: What has neither process groups nor signals.
+WINDOWS: Final = os.name == "nt"
 #: Seconds that a server has to end by itself once its input is closed, and once it is asked to.
 PATIENCE: Final = 2.0
 #: Seconds that the end of its output, and of the process, may be apart.
@@ -51,6 +52,8 @@ class Process(asyncio.SubprocessProtocol):
         #: Why there is nothing more to read or to write; None while there is.
         self._over: str | None = None
         self._is_ours = False
+        self._is_deaf = False
+        self._stopped = asyncio.Event()
         self._news = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -77,9 +80,12 @@ class Process(asyncio.SubprocessProtocol):
         return line
 
     async def write(self, body: bytes) -> None:
-        if self._over is None:
+        if self._over is None and not self._is_deaf:
             self._pipe(_IN).write(body + b"\n")
             await self._has_room.wait()
+        if self._is_deaf:
+            # What it has said before can still be read.
+            await self._stopped.wait()
         if self._over is not None:
             raise ConnectionLost(await self._why())
 
@@ -97,8 +103,13 @@ class Process(asyncio.SubprocessProtocol):
         if self._is_paused:
             self._is_paused = False
             self._pipe(_OUT).resume_reading()
-        self._pipe(_IN).close() if politely else self._pipe(_IN).abort()
-        if not (politely and await _happens(self._exited, PATIENCE)):
+        if not politely and not self._pipe(_IN).is_closing():
+            self._pipe(_IN).abort()
+        self._pipe(_IN).close()
+        if politely:
+            await _happens(self._exited, PATIENCE)
+        # Once it has ended, its number may be another's.
+        if not self._exited.is_set():
             await self._ask_to_end()
             if not await _happens(self._exited, PATIENCE):
                 self._signal(KILL)
@@ -112,7 +123,7 @@ class Process(asyncio.SubprocessProtocol):
     # What the event loop says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
+        self._transport = cast(asyncio.SubprocessTransport, transport)
         self._group: int = self._transport.get_pid()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -129,7 +140,9 @@ class Process(asyncio.SubprocessProtocol):
             self._put(bytes(self._partial))
             self._stop("closed its standard output")
         else:
-            self._stop("closed its standard input")
+            self._is_deaf = True
+            self._has_room.set()
+            asyncio.get_running_loop().call_later(APART, self._stop, "closed its standard input")
 
     def process_exited(self) -> None:
         self._exited.set()
@@ -194,6 +207,7 @@ class Process(asyncio.SubprocessProtocol):
             self._partial.clear()
             self._news.set()
             self._has_room.set()
+            self._stopped.set()
 
     async def _why(self) -> str:
         """What became of the server, and the last that it said."""
@@ -213,7 +227,7 @@ class Process(asyncio.SubprocessProtocol):
         return f"The server {what}; it said:\n{said}" if said else f"The server {what}."
 
     async def _ask_to_end(self) -> None:
-        if sys.platform != "win32":
+        if not WINDOWS:
             self._signal(signal.SIGTERM)
             return
         # There is no asking there, and no group: /T is the tree.
@@ -222,7 +236,7 @@ class Process(asyncio.SubprocessProtocol):
 
     def _signal(self, number: int) -> bool:
         """Send a signal to every process of the group; False where there is none."""
-        if sys.platform == "win32":
+        if WINDOWS:
             with suppress(ProcessLookupError):
                 self._transport.kill()
             return False
@@ -237,7 +251,7 @@ class Process(asyncio.SubprocessProtocol):
 
     async def _sweep(self) -> None:
         """End what the process left behind, now that its group is known to be its own still."""
-        if sys.platform == "win32" or not self._signal(signal.SIGTERM):
+        if WINDOWS or not self._signal(signal.SIGTERM):
             return
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE

@@ -16,7 +16,6 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
@@ -24,7 +23,7 @@ from ..channels import Inbox
 from ..connecting import Transport
 from ..errors import ConnectionFailed
 from .pipes import PipeChannel
-from .process import Process
+from .process import WINDOWS, Process
 
 logger = logging.getLogger("django_mcp.client")
 
@@ -55,7 +54,7 @@ INHERITED: Final = (
         "USERNAME",
         "USERPROFILE",
     )
-    if sys.platform == "win32"
+    if WINDOWS
     else ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER")
 )
 
@@ -127,7 +126,7 @@ class StdioTransport:
                 env=env,
                 cwd=self.cwd,
                 # A group of its own can be ended as a whole, and is not interrupted with this one.
-                start_new_session=sys.platform != "win32",
+                start_new_session=not WINDOWS,
             )
         except (OSError, ValueError) as error:
             raise ConnectionFailed(
@@ -139,7 +138,7 @@ class StdioTransport:
         return None
 
     def _command(self, env: Mapping[str, str]) -> list[str]:
-        if sys.platform == "win32":
+        if WINDOWS:
             # There, only a shell finds "npx", which is npx.cmd.
             found = shutil.which(self.command[0], path=env.get("PATH"))
             return [found or self.command[0], *self.command[1:]]
