@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from django_mcp.client import connecting
+from django_mcp.client import Client, SseTransport, StdioTransport, connecting
+from tests.client.server import build
 from tests.interop.servers import Servers
+from tests.pipes import command, environment
+
+SITE = "tests.interop.site.settings"
+#: Each way to a server with the revisions that are tried on it: every one somewhere, and on each
+#: way the oldest and the newest that it has.
+WAYS = {
+    "memory": ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"],
+    "http-uvicorn": ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"],
+    "http-daphne": ["2025-11-25", "2026-07-28"],
+    "sse-uvicorn": ["2024-11-05", "2025-11-25"],
+    "sse-daphne": ["2024-11-05"],
+    "ws-uvicorn": ["2024-11-05", "2025-11-25"],
+    "ws-daphne": ["2025-11-25"],
+    "stdio": ["2025-06-18", "2026-07-28"],
+}
+Connect = Callable[..., Client]
 
 #: Times that what has ended is given to be gone.
 _TURNS = 200
@@ -43,6 +61,27 @@ def _no_task_is_left(request: pytest.FixtureRequest) -> None:
         raise AssertionError(f"Still running: {left}")
 
     request.node.obj = watched
+
+
+@pytest.fixture(params=[(way, revision) for way in WAYS for revision in WAYS[way]], ids="-".join)
+def connect(request: pytest.FixtureRequest) -> Connect:
+    """Makes a client of the server, on each way to it and in the revisions it has there."""
+    way, revision = request.param
+    kind, _, served_by = way.partition("-")
+    target: Any
+    if kind == "memory":
+        target = build()
+    elif kind == "stdio":
+        target = StdioTransport(command(), env=environment(SITE))
+    else:
+        servers: Servers = request.getfixturevalue("servers")
+        site = servers.get(served_by)
+        target = {
+            "http": site.url("mcp"),
+            "sse": SseTransport(site.url("sse")),
+            "ws": site.url("ws").replace("http://", "ws://"),
+        }[kind]
+    return partial(Client, target, revisions=[revision], timeout=30)
 
 
 @pytest.fixture(scope="session")
