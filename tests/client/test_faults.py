@@ -30,13 +30,13 @@ def kill(site: Site) -> None:
     site._process.wait(30)
 
 
-@pytest.mark.parametrize("way", ["mcp", "sse", "ws"])
-@pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
+@pytest.mark.parametrize(
+    ("way", "revision"),
+    [("mcp", "2026-07-28"), ("mcp", "2025-11-25"), ("sse", "2025-11-25"), ("ws", "2025-11-25")],
+)
 async def test_a_server_that_is_killed_fails_what_runs_and_is_found_again_once_it_is_back(
     own: Site, servers: Servers, way: str, revision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if way != "mcp" and revision == "2026-07-28":
-        pytest.skip("Such a connection has a handshake.")
     url = own.url(way)
     target = {"mcp": url, "sse": SseTransport(url), "ws": url.replace("http", "ws", 1)}[way]
     key = uuid.uuid4().hex
@@ -102,6 +102,6 @@ async def test_without_events_to_go_on_from_a_cut_is_the_end_of_the_call(servers
             async with Client(site.url(), revisions=["2026-07-28"]) as other:
                 await other.call_tool("sign", {"key": f"{key} begun"})
             relay.cut()
-            with pytest.raises(ConnectionLost, match="Whether the request was done is not known"):
+            with pytest.raises(ConnectionLost):
                 await call
             assert (await client.call_tool("add", {"a": 1, "b": 2})).text == "3"
