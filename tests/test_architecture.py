@@ -63,6 +63,7 @@ DISTRIBUTIONS_WELCOME = (
     ("server/", VALUES | {"anyio", "jsonschema", "referencing"}),
     # Signing is optional, and in a module that nothing else imports.
     ("client/auth/signing.py", {"jwt"}),
+    ("client/transports/websocket.py", {"websockets"}),
     ("client/", VALUES | {"httpx", "anyio"}),
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
@@ -79,6 +80,7 @@ DISTRIBUTIONS_KEPT = {
     "rest_framework": "exposure/rest_framework/",
     "ninja": "exposure/ninja.py",
     "jwt": "client/auth/signing.py",
+    "websockets": "client/transports/websocket.py",
 }
 
 #: The standard library's own doors to the outside.
@@ -133,6 +135,14 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",
     ("exposure/registration.py", "django_mcp.exposure.admin_actions"): _LATER,
     ("exposure/registration.py", "django_mcp.permissions.all_of"): _LATER,
+    (
+        "client/transports/websocket.py",
+        "websockets.asyncio.client",
+    ): "projects may do without it",
+    (
+        "client/transports/websocket.py",
+        "websockets.exceptions",
+    ): "projects may do without it",
     (
         "exposure/views/sources.py",
         "django_mcp.exposure.rest_framework.serializers",

@@ -27,6 +27,9 @@ from .errors import (
 )
 from .results import ToolResult
 from .transports.http import HttpTransport
+from .transports.http_sse import SseTransport
+from .transports.stdio import StdioTransport
+from .transports.websocket import WebSocketTransport
 
 __all__ = [
     "Callbacks",
@@ -43,9 +46,12 @@ __all__ = [
     "RequestTimedOut",
     "ServerError",
     "SessionLost",
+    "SseTransport",
+    "StdioTransport",
     "ToolFailed",
     "ToolResult",
     "Transport",
     "UnexpectedStatus",
     "UserCancelled",
+    "WebSocketTransport",
 ]

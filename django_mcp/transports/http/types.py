@@ -36,8 +36,8 @@ class Headers(dict[str, str]):
 def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The headers in `raw`, whose names are in lower case."""
     headers = Headers()
-    for name, value in raw:
-        headers[_names[name]] = value.decode("latin-1")
+    for name, content in raw:
+        headers[_names[name]] = content.decode("latin-1")
     headers.repeated = NO_NAMES if len(headers) == len(raw) else _repeated(raw)
     return headers
 
