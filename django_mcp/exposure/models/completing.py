@@ -66,7 +66,8 @@ def _keys(
             else:
                 looked_at = queryset[:LOOKED_AT]
                 found = (exposed.key_of(obj) for obj in looked_at if allows(obj))
-            return [str(key) for key in islice(found, MAX_VALUES + 1)]
+            keys = islice(found, MAX_VALUES + 1)
+            return [str(exposed.lookup.kind.plainly(key)) for key in keys]
     except ToolError:
         return []
 

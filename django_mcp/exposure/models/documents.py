@@ -263,7 +263,7 @@ class _Documents:
             with asked_in_range():
                 if allows is None:
                     found = queryset.values_list(exposed.lookup.field.attname, flat=True)
-                    return {str(key) for key in found}
+                    return {str(exposed.lookup.kind.plainly(key)) for key in found}
                 return {str(exposed.key_of(obj)) for obj in queryset if allows(obj)}
         except ToolError:
             if len(keys) == 1:

@@ -175,11 +175,11 @@ class ExposedModel:
 
     def key_of(self, obj: Any) -> Any:
         """What the object is known by."""
-        return getattr(obj, self.lookup.field.attname)
+        return self.lookup.kind.plainly(getattr(obj, self.lookup.field.attname))
 
     def uri(self, key: Any) -> str:
         """Where the object with this key stands."""
-        return self.template.expand({self.lookup.name: str(key)})
+        return self.template.expand({self.lookup.name: str(self.lookup.kind.plainly(key))})
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -96,7 +96,8 @@ class Kind:
 
     All are annotations for pydantic. `lookups` are those that may be allowed, `usual` those that
     are where nobody says which. A kind that is not `comparable` can be neither ordered, filtered
-    nor grouped by.
+    nor grouped by. `plain` makes values of `stored` of those that a field of the project's own has
+    in Python, which may be of any class; it is None for Django's fields, whose values are such.
     """
 
     shown: Any
@@ -106,6 +107,11 @@ class Kind:
     usual: tuple[str, ...] = ()
     numeric: bool = False
     dated: bool = False
+    plain: Callable[[Any], Any] | None = None
+
+    def plainly(self, value: Any) -> Any:
+        """A value as it comes from Python, made plain."""
+        return value if self.plain is None else self.plain(value)
 
     @property
     def comparable(self) -> bool:
@@ -138,6 +144,7 @@ _BASES: Final[Mapping[type[models.Field[Any, Any]], tuple[Any, Any, tuple[str, .
     models.JSONField: (Any, Any, ()),
     models.FileField: (FileLink | None, None, ()),
     models.CharField: (str, str, TEXT),
+    models.FilePathField: (str, str, TEXT),
     models.TextField: (str, str, TEXT),
 }
 
@@ -162,6 +169,7 @@ def kind_of(field: models.Field[Any, Any]) -> Kind | None:
         shown=shown | None if field.null else shown,
         taken=taken,
         stored=taken,
+        plain=_plain_of(field, shown),
         lookups=lookups,
         usual=usual,
         numeric=isinstance(field, models.IntegerField | models.DecimalField | models.FloatField),
@@ -185,7 +193,29 @@ def _choice(field: models.Field[Any, Any], taken: Any) -> Kind:
         chosen = taken
     nullable = ("isnull",) if field.null else ()
     lookups = (*EXACT, *nullable)
-    return Kind(shown=shown, taken=chosen, stored=taken, lookups=lookups, usual=lookups)
+    return Kind(
+        shown=shown,
+        taken=chosen,
+        stored=taken,
+        plain=_plain_of(field, taken),
+        lookups=lookups,
+        usual=lookups,
+    )
+
+
+def _plain_of(field: models.Field[Any, Any], shown: Any) -> Callable[[Any], Any] | None:
+    """See `Kind.plain`: a value of another class is what the field gives the database for it."""
+    python = get_args(shown)[0] if get_origin(shown) is Annotated else shown
+    if type(field).__module__.startswith("django.") or not isinstance(python, type):
+        return None
+
+    def plain(value: Any) -> Any:
+        if value is None or isinstance(value, python):
+            return value
+        prepared = field.get_prep_value(value)
+        return str(prepared) if python is str and prepared is not None else prepared
+
+    return plain
 
 
 def _json_type(taken: Any) -> str:

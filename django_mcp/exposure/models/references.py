@@ -102,7 +102,8 @@ class References:
 
     @staticmethod
     def _key_of(member: Exposed, obj: models.Model) -> Any:
-        return obj.pk if member.many else getattr(obj, member.field.target_field.attname)
+        key = obj.pk if member.many else getattr(obj, member.field.target_field.attname)
+        return member.kind.plainly(key)
 
 
 def _storable(key: Any) -> bool:
