@@ -16,6 +16,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.utils import validate_file_name
@@ -60,10 +61,9 @@ class _Documents:
         self._output = _output_of(exposed)
         #: By the key alone, which has an index: lists of resources are long, and have no order.
         self._by_key = Order(exposed.selection, ())
-        lookup = exposed.lookup
         self._key = {
-            lookup.name: Argument(
-                annotation=lookup.kind.taken, description=f"Which {exposed.resource.name}"
+            exposed.variable: Argument(
+                annotation=exposed.lookup.kind.taken, description=f"Which {exposed.resource.name}"
             )
         }
 
@@ -94,7 +94,7 @@ class _Documents:
         for member in exposed.selection.members:
             if isinstance(member.field, models.FileField) and not member.hops:
                 self._register(
-                    f"{exposed.template}/{member.name}",
+                    f"{exposed.template}/{quote(member.name)}",
                     f"{name}_{member.name}",
                     f"The file {member.name} of one {name}.",
                     self._key,
@@ -133,7 +133,7 @@ class _Documents:
             return
         self._server.resource_templates.add(built)
         if has_key:
-            key = self._exposed.lookup.name
+            key = self._exposed.variable
             self._server.completion(uri, key)(completion_of(self._exposed))
 
     # What is read
@@ -198,7 +198,7 @@ class _Documents:
 
     def _find(self, ctx: Context, given: dict[str, Any], *, shown: bool = True) -> Any:
         try:
-            return self._exposed.find(ctx, given[self._exposed.lookup.name], shown=shown)
+            return self._exposed.find(ctx, given[self._exposed.variable], shown=shown)
         except ToolError as error:
             raise NotFound(error.message) from error
 
@@ -241,14 +241,14 @@ class _Documents:
         )
 
     def _visible(self, template: UriTemplate) -> Visible:
-        lookup = self._exposed.lookup
+        variable = self._exposed.variable
 
         def visible(ctx: Context, named: Sequence[Named]) -> list[bool]:
-            keys = [each.arguments[lookup.name] for each in named]
+            keys = [each.arguments[variable] for each in named]
             there = self._seen(ctx, keys)
             # Of another way to write a key, nobody would ever be told.
             return [
-                str(key) in there and template.expand({lookup.name: str(key)}) == each.uri
+                str(key) in there and template.expand({variable: str(key)}) == each.uri
                 for key, each in zip(keys, named, strict=True)
             ]
 

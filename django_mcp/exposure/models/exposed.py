@@ -167,7 +167,12 @@ class ExposedModel:
     @cached_property
     def template(self) -> UriTemplate:
         """The URIs of the objects."""
-        return UriTemplate(f"{self.resource.uri}/{{{self.lookup.name}}}")
+        return UriTemplate(f"{self.resource.uri}/{{{self.variable}}}")
+
+    @property
+    def variable(self) -> str:
+        """What the key is called in `template`, whose names have letters of ASCII alone."""
+        return self.lookup.name if self.lookup.name.isascii() else "key"
 
     def uri_of(self, obj: Any) -> str:
         """Where the object stands."""
@@ -179,7 +184,7 @@ class ExposedModel:
 
     def uri(self, key: Any) -> str:
         """Where the object with this key stands."""
-        return self.template.expand({self.lookup.name: str(self.lookup.kind.plainly(key))})
+        return self.template.expand({self.variable: str(self.lookup.kind.plainly(key))})
 
 
 @contextmanager

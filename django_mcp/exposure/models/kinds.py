@@ -8,6 +8,7 @@ field becomes part of a query, `scope`'s.
 from __future__ import annotations
 
 import datetime
+import enum
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.forms.utils import from_current_timezone
 from django.utils import timezone
-from pydantic import AfterValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, PlainSerializer, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict
 
 from .annotations import list_of
@@ -161,7 +162,7 @@ def kind_of(field: models.Field[Any, Any]) -> Kind | None:
         return None
     shown, taken, lookups = found
     if getattr(field, "choices", None) and lookups:
-        return _choice(field, taken)
+        return _choice(field, shown, taken)
     usual = USUAL.get(lookups, ())
     if lookups and field.null:
         lookups, usual = (*lookups, "isnull"), (*usual, "isnull")
@@ -177,30 +178,41 @@ def kind_of(field: models.Field[Any, Any]) -> Kind | None:
     )
 
 
-def _choice(field: models.Field[Any, Any], taken: Any) -> Kind:
+def _choice(field: models.Field[Any, Any], python: Any, taken: Any) -> Kind:
     """Values with titles. A value from before the choices changed is shown all the same."""
-    pairs = [(value, str(label)) for value, label in field.flatchoices if value is not None]
-    values = tuple(value for value, _ in pairs)
-    titled = [{"const": value, "title": label} for value, label in pairs]
+    plain = _plain_of(field, python)
+    written = TypeAdapter(python)
+    pairs = [
+        (_value_of(value if plain is None else plain(value)), str(label))
+        for value, label in field.flatchoices
+        if value is not None
+    ]
+    titled = [
+        {"const": written.dump_python(value, mode="json", warnings=False), "title": label}
+        for value, label in pairs
+    ]
     one_of = WithJsonSchema({"oneOf": titled})
     lax = WithJsonSchema({"anyOf": [{"oneOf": titled}, {"type": _json_type(taken)}]})
-    shown: Any = Annotated[taken, lax]
+    shown: Any = Annotated[python, lax]
     if field.null:
         shown = shown | None
-    try:
-        chosen: Any = Annotated[Literal[values], one_of]
-    except TypeError:
-        chosen = taken
+    # What JSON writes as something else is read as what it is, and checked when it is saved.
+    literal = all(isinstance(value, str | int) for value, _ in pairs)
+    chosen: Any = Literal[tuple(value for value, _ in pairs)] if literal else taken
     nullable = ("isnull",) if field.null else ()
     lookups = (*EXACT, *nullable)
     return Kind(
         shown=shown,
-        taken=chosen,
+        taken=Annotated[chosen, one_of],
         stored=taken,
-        plain=_plain_of(field, taken),
+        plain=plain,
         lookups=lookups,
         usual=lookups,
     )
+
+
+def _value_of(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
 
 
 def _plain_of(field: models.Field[Any, Any], shown: Any) -> Callable[[Any], Any] | None:

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Prefetch, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from .annotations import described, record
 from .kinds import FileLink
@@ -133,7 +134,7 @@ class _Ways:
         limit = self._scope.limit(model)
         if several:
             objects = self._scope.all(model) if limit is None else limit
-            objects = objects.order_by("pk")[:MANY]
+            objects = _first(objects.order_by("pk"), member.field)
         elif limit is None:
             if before.joined:
                 self.joins.append(path)
@@ -145,6 +146,17 @@ class _Ways:
         to = f"mcp_{name}"
         self.prefetches.append(Prefetch(attributes, queryset=objects, to_attr=to))
         return _Way(f"{before.attributes}{SEPARATOR}{to}" if parent else to, joined=False)
+
+
+def _first(objects: QuerySet[Any], relation: Any) -> QuerySet[Any]:
+    """The first objects that each of several leads to by `relation`."""
+    if not hasattr(relation, "content_type_field_name"):
+        return objects[:MANY]
+    # What a generic relation loads cannot be a slice: Django numbers those of others by itself.
+    own = [F(relation.content_type_field_name), F(relation.object_id_field_name)]
+    number = Window(RowNumber(), partition_by=own, order_by="pk")
+    numbered: QuerySet[Any] = objects.annotate(mcp_number=number)
+    return numbered.filter(mcp_number__lte=MANY)
 
 
 def _following(attributes: str, may_view: Callable[[Any], bool]) -> Reader:
@@ -184,7 +196,9 @@ def _references(reach: Reader, may_view: Callable[[Any], bool], member: Exposed)
     key = _plainly(attrgetter("pk"), member)
 
     def read(obj: Any) -> Any:
-        return [{"id": key(each), "label": str(each)} for each in reach(obj) if may_view(each)]
+        # A project's own model between the two may join them more than once.
+        found = {each.pk: each for each in reach(obj) if may_view(each)}
+        return [{"id": key(each), "label": str(each)} for each in found.values()]
 
     return read
 

@@ -229,6 +229,12 @@ class Selection(Mapping[str, Exposed]):
                     f"{self._label}: {name!r} may lead to any model, which has no schema: expose a "
                     "method that says what it leads to."
                 )
+            if isinstance(field.related_model._meta.pk, models.CompositePrimaryKey):
+                raise RegistrationError(
+                    f"{self._label}: {name!r} leads to {field.related_model._meta.label}, whose "
+                    "objects are known by no one value: expose a method that says what of them is "
+                    "to be shown."
+                )
             many = bool(field.many_to_many or field.one_to_many)
             hops = (*hops, (name, field.related_model))
             relation = _relation(field, many)
@@ -264,6 +270,12 @@ class Selection(Mapping[str, Exposed]):
                     compute=compute,
                     title=name.replace("_", " "),
                     description=text.partition("\n")[0],
+                )
+        for relation in self.model._meta.related_objects:
+            if name == relation.get_accessor_name():
+                raise RegistrationError(
+                    f"{self._label} has no field {name!r} to expose: in queries, and here, that "
+                    f"relation is called {relation.name!r}."
                 )
         raise RegistrationError(
             f"{self._label} has no {name!r} to expose: name a field, a field across relations "

@@ -176,8 +176,9 @@ def held(exposed: ExposedModel, ctx: Context, key: Any, using: str) -> Any:
     objects = exposed.objects(ctx).using(using)
     obj = exposed.one(ctx, objects, key)
     if connections[using].features.has_select_for_update:
-        # A query of its own: what get_queryset() joins or groups cannot always be locked.
-        rows = exposed.model._base_manager.using(using).select_for_update()
+        # A query of its own: what get_queryset() or the order of the model joins, or groups, cannot
+        # always be locked.
+        rows = exposed.model._base_manager.using(using).order_by().select_for_update()
         list(rows.filter(pk=obj.pk))
         obj = exposed.one(ctx, objects, key)
     return obj

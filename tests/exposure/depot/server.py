@@ -41,13 +41,13 @@ class Guest:
         reply: Reply = async_to_sync(self.ask)(method, **params)
         return reply
 
-    async def call(self, tool: str, **arguments: Any) -> Any:
+    async def call(self, tool: str, /, **arguments: Any) -> Any:
         """The structured content of a tool's result; fails where the tool did."""
         result = (await self.ask("tools/call", name=tool, arguments=arguments)).result
         assert not result.get("isError"), result
         return result["structuredContent"]
 
-    async def fail(self, tool: str, **arguments: Any) -> str:
+    async def fail(self, tool: str, /, **arguments: Any) -> str:
         """What a tool says that failed."""
         result = (await self.ask("tools/call", name=tool, arguments=arguments)).result
         assert result["isError"], result
