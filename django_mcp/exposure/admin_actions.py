@@ -28,6 +28,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import strip_tags
+from django.utils.text import capfirst
 from pydantic import Field
 
 from ..protocol.types import CallToolResult, TextContent
@@ -65,9 +66,8 @@ class AdminAction:
         self._most = max_objects
         self._confirms = action == DELETE if confirm is None else confirm
         self._posted = {"post": "yes"} if posted is None and action == DELETE else posted or {}
-        _, description = _parts(model_admin.get_action(action))
         options = model_admin.opts
-        self.description: str = description % model_format_dict(options)
+        self.description: str = _described(model_admin, action) % model_format_dict(options)
         self._kind = f"{options.app_label}_{options.model_name}"
         self._plural = str(options.verbose_name_plural)
 
@@ -235,7 +235,11 @@ class AdminAction:
 
 
 def find(model: Any, action: str, site: Any | None) -> Any:
-    """The ModelAdmin of `model` that has `action`; raises RegistrationError where there is none."""
+    """The ModelAdmin of `model` that has `action`; raises RegistrationError where there is none.
+
+    A `get_actions()` of its own may add any, which only a request can tell: there every name is
+    taken, and `AdminAction.rule` finds it or does not.
+    """
     if not apps.is_installed("django.contrib.admin"):
         raise RegistrationError(
             'The admin is not there: add "django.contrib.admin" to INSTALLED_APPS.'
@@ -253,7 +257,8 @@ def find(model: Any, action: str, site: Any | None) -> Any:
             ) from None
     names = [each if isinstance(each, str) else each.__name__ for each in model_admin.actions or ()]
     names += [name for name, _ in where.actions]
-    if action not in names or model_admin.get_action(action) is None:
+    may_add = type(model_admin).get_actions is not admin.ModelAdmin.get_actions
+    if not may_add and (action not in names or model_admin.get_action(action) is None):
         raise RegistrationError(
             f"{action!r} is no action of {type(model_admin).__name__}; there are {_listed(names)}."
         )
@@ -306,6 +311,12 @@ def _file(response: HttpResponseBase, action: str) -> File | None:
     name = disposition.partition('filename="')[2].partition('"')[0]
     name = name or f"{action}{mimetypes.guess_extension(kind) or ''}"
     return File(data=bytes(data), name=name, mime_type=kind or None)
+
+
+def _described(model_admin: Any, action: str) -> str:
+    """The description of an action, in the words of its name where only a request finds it."""
+    found = model_admin.get_action(action)
+    return capfirst(action.replace("_", " ")) if found is None else _parts(found)[1]
 
 
 def _parts(action: Any) -> tuple[Callable[..., Any], str]:

@@ -23,7 +23,7 @@ from ...protocol.types import Completion
 from ...server.completions import MAX_VALUES
 from ...server.context import Context
 from ...server.errors import ToolError
-from .exposed import ExposedModel, asked_in_range
+from .exposed import ExposedModel
 from .pages import LOOKED_AT
 from .selection import column_of
 
@@ -60,7 +60,7 @@ def _keys(
     if queryset is None:
         return []
     try:
-        with asked_in_range():
+        with exposed.asking(queryset):
             if allows is None:
                 found: Iterable[Any] = queryset.values_list(attname, flat=True)[: MAX_VALUES + 1]
             else:

@@ -36,8 +36,9 @@ from ...server.outputs import Output
 from ...server.registration import Registration
 from ...server.signatures import inspect_function
 from .completing import completion_of
-from .exposed import ExposedModel, asked_in_range
+from .exposed import ExposedModel
 from .functions import Argument, function_of
+from .limits import TookTooLong
 from .pages import Order
 from .selection import Exposed
 
@@ -149,7 +150,7 @@ class _Documents:
         queryset, row = exposed.shape.load(queryset, scope, whole=True)
         order = next(iter(exposed.orders.values()))
         try:
-            with asked_in_range():
+            with exposed.asking(queryset):
                 page = order.page(
                     queryset,
                     scope,
@@ -199,6 +200,8 @@ class _Documents:
     def _find(self, ctx: Context, given: dict[str, Any], *, shown: bool = True) -> Any:
         try:
             return self._exposed.find(ctx, given[self._exposed.variable], shown=shown)
+        except TookTooLong as error:
+            raise InvalidParams(error.message) from error
         except ToolError as error:
             raise NotFound(error.message) from error
 
@@ -211,7 +214,7 @@ class _Documents:
             queryset = queryset.select_related(*resource.select_related)
         queryset = queryset.prefetch_related(*resource.prefetch_related)
         try:
-            with asked_in_range():
+            with exposed.asking(queryset):
                 page = self._by_key.page(
                     queryset,
                     exposed.scope(ctx, queryset),
@@ -219,6 +222,8 @@ class _Documents:
                     cursor=after,
                     allows=exposed.allows(ctx),
                 )
+        except TookTooLong as error:
+            raise InvalidParams(error.message) from error
         except ToolError as error:
             raise InvalidParams(
                 "params.cursor is not a cursor of resources: send nextCursor of the page before "
@@ -260,11 +265,13 @@ class _Documents:
         queryset = exposed.objects(ctx).order_by().filter(**{f"{exposed.lookup.name}__in": keys})
         allows = exposed.allows(ctx)
         try:
-            with asked_in_range():
+            with exposed.asking(queryset):
                 if allows is None:
                     found = queryset.values_list(exposed.lookup.field.attname, flat=True)
                     return {str(exposed.lookup.kind.plainly(key)) for key in found}
                 return {str(exposed.key_of(obj)) for obj in queryset if allows(obj)}
+        except TookTooLong:
+            return set()
         except ToolError:
             if len(keys) == 1:
                 return set()

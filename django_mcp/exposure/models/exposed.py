@@ -19,6 +19,7 @@ from ...protocol.uri_templates import UriTemplate
 from ...server.access import Principal
 from ...server.errors import RegistrationError, ToolError
 from .filters import Filter, filters_of
+from .limits import limited
 from .options import Caller, ModelResource
 from .pages import Order, orders_of
 from .rows import Shape
@@ -156,11 +157,20 @@ class ExposedModel:
 
     def one(self, ctx: Caller, objects: QuerySet[Any], key: Any) -> Any:
         """The one of `objects` with this key; raises ToolError as `find` does."""
-        with asked_in_range():
+        with self.asking(objects):
             obj = next(iter(objects.filter(**{self.lookup.name: key})[:1]), None)
         if obj is None or not self.may_view(ctx, obj):
             raise ToolError(f"There is no {self.resource.name} {key}.")
         return obj
+
+    @contextmanager
+    def asking(self, queryset: QuerySet[Any]) -> Iterator[None]:
+        """Where `queryset` is asked for what a caller wants: for no longer than the resource says.
+
+        Raises TookTooLong, and ToolError for a value that is out of the database's range.
+        """
+        with limited(queryset.db, self.resource.query_timeout), asked_in_range():
+            yield
 
     # Where it stands
 

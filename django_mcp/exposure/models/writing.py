@@ -271,7 +271,8 @@ def _row(exposed: ExposedModel, ctx: Context, obj: Any, using: str) -> dict[str,
     """The object as the caller sees it now; None where they do not."""
     objects = exposed.objects(ctx).using(using)
     queryset, row = exposed.shape.load(objects, exposed.scope(ctx, objects))
-    found = next(iter(queryset.filter(pk=obj.pk)[:1]), None)
+    with exposed.asking(queryset):
+        found = next(iter(queryset.filter(pk=obj.pk)[:1]), None)
     if found is None or not exposed.may_view(ctx, found):
         return None
     return row(found)
