@@ -3,7 +3,7 @@
 Their serializers become the input and the output schema, their filters and paginators arguments of
 lists. Nothing is called in place of REST framework and nothing of the view's is changed: how a
 request is parsed, who may make it, how often, and what is rendered, is the view's own business when
-it is called. That it knows the caller is the doing of `views.requests`.
+it is called. That it knows the caller is the doing of `requests`.
 """
 
 from __future__ import annotations

@@ -114,14 +114,20 @@ def fill(using: str = "default") -> None:
             cursor.execute(statement)
 
 
+#: In what keeps a limit of time, on PostgreSQL and on MariaDB.
+OF_LIMITS = ("SAVEPOINT", "statement_timeout", "max_statement_time")
+
+
 async def captured_in(call: Any, using: str = "default") -> list[str]:
-    """The statements of a call; the connection is that of the thread tests share."""
+    """The statements of a call, without those that limit its time; the connection is that of the
+    thread tests share."""
     context = await sync_to_async(lambda: CaptureQueriesContext(connections[using]))()
     await sync_to_async(context.__enter__)()
     await call
 
     def ended() -> list[str]:
         context.__exit__(None, None, None)
-        return [query["sql"] for query in context.captured_queries]
+        statements = [query["sql"] for query in context.captured_queries]
+        return [each for each in statements if not any(part in each for part in OF_LIMITS)]
 
     return await sync_to_async(ended)()
