@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 
 from ...server import docstrings
 from ...server.errors import RegistrationError
-from ..form_schemas import key_type
+from ..form_fields import key_type
 from ..views.facts import METHODS, Facts, Wanted, choose, own_doc
 from ..views.inputs import Input, Place, Source
 from ..views.routes import Route, View

@@ -36,7 +36,7 @@ from django.utils.functional import LazyObject
 from ...backends.threads import DjangoWorkers
 from ...server.components import Callee
 from ...server.context import Context
-from ...server.errors import ToolError
+from ...server.errors import InvalidArguments, ToolError
 from ...server.threads import Workers
 from ..requests import CallRequest, request_for
 from .answers import Answer
@@ -133,7 +133,10 @@ class ViewCall:
         return _handler(is_async, tuple(settings.MIDDLEWARE) if self.middleware else None)
 
     def _request(self, ctx: Context, arguments: dict[str, Any]) -> CallRequest:
-        parts = self.inputs.parts(arguments)
+        try:
+            parts = self.inputs.parts(arguments)
+        except ValueError as error:
+            raise InvalidArguments(self.tool, [str(error)]) from None
         set_urlconf(None)
         set_script_prefix("/")
         language = self._language(ctx)
