@@ -11,8 +11,10 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage
 from django.db import connection
+from django.db.models import CharField
 
 from django_mcp import MCPServer
+from django_mcp.exposure.models.kinds import kind_of
 from django_mcp.server.errors import RegistrationError
 
 from .depot.models import Thing
@@ -170,6 +172,16 @@ async def test_choices_may_be_of_any_type(server: MCPServer, root: Any) -> None:
     where = {"field": "price", "lookup": "in", "value": ["1.50"]}
     found = await guest.call("query_tickets", select=["day"], where=where)
     assert found["rows"] == [{"day": "2026-01-01"}]
+
+
+def test_choices_that_a_function_makes_are_not_written_down() -> None:
+    def choices() -> Any:
+        pytest.fail("a function of the project's is called before there is a call")
+
+    kind = kind_of(CharField(max_length=5, choices=choices))
+
+    assert kind is not None
+    assert (kind.taken, "icontains" in kind.lookups) == (str, True)
 
 
 async def test_a_field_may_be_called_like_anything(server: MCPServer, root: Any) -> None:

@@ -20,6 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.forms.utils import from_current_timezone
 from django.utils import timezone
+from django.utils.choices import CallableChoiceIterator
 from pydantic import AfterValidator, PlainSerializer, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict
 
@@ -161,7 +162,9 @@ def kind_of(field: models.Field[Any, Any]) -> Kind | None:
     if found is None:
         return None
     shown, taken, lookups = found
-    if getattr(field, "choices", None) and lookups:
+    choices = getattr(field, "choices", None)
+    # Those that a function makes may be others each time, and may ask the database.
+    if choices and lookups and not isinstance(choices, CallableChoiceIterator):
         return _choice(field, shown, taken)
     usual = USUAL.get(lookups, ())
     if lookups and field.null:

@@ -12,11 +12,13 @@ import pytest
 from django import forms
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
+from django.core.files.storage import InMemoryStorage
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.csrf import csrf_protect
+from django.views.generic import UpdateView
 from pydantic import BaseModel, Field
 
 from django_mcp import MCPServer, Principal
@@ -27,6 +29,7 @@ from django_mcp.server.exchange import Caller, Exchange, Nowhere
 from django_mcp.server.peer import unremembered
 from tests.conversations.talk import consumer_of
 from tests.doors import Request, envelope, headers_for
+from tests.exposure.depot.models import Vehicle
 from tests.exposure.views.pages import urls, views
 
 pytestmark = pytest.mark.django_db
@@ -485,6 +488,31 @@ async def test_a_file_reaches_the_view_as_an_upload(server: MCPServer, guest: An
     said = await visitor.fail("take_report", title="t", scan={**file, "mime_type": "a/b\r\nX: 1"})
     assert "mime_type should be one" in said
     assert "scan" in await visitor.fail("take_report", title="t")
+
+
+class EditVehicle(UpdateView):
+    model = Vehicle
+    fields = ("plate", "paper")
+    success_url = "/done/"
+
+
+async def test_a_file_that_an_update_does_not_name_stays(
+    server: MCPServer, guest: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Vehicle._meta.get_field("paper"), "storage", InMemoryStorage())
+    server.add_view(EditVehicle, "edit", path="vehicles/<int:pk>/")
+    visitor = guest()
+    vehicle = await Vehicle.objects.acreate(plate="a-1")
+    paper = {"name": "first.txt", "data": base64.b64encode(b"first").decode()}
+
+    schema = (await visitor.tools())["edit"]["inputSchema"]
+    assert schema["required"] == ["pk", "plate"]
+    for arguments in ({"paper": paper}, {}, {"paper": None}):
+        params = {"name": "edit", "arguments": {"pk": vehicle.pk, "plate": "b-2", **arguments}}
+        assert not (await visitor.ask("tools/call", **params)).result.get("isError")
+        await vehicle.arefresh_from_db()
+        assert vehicle.plate == "b-2"
+        assert vehicle.paper.read() == b"first"
 
 
 async def test_a_form_that_is_not_valid_is_told_by_field(server: MCPServer, guest: Any) -> None:
