@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "tests.exposure.depot",
     "tests.exposure.workshop",
     "tests.exposure.shelf",
+    "tests.exposure.oddments",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

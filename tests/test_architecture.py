@@ -153,7 +153,7 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ): "projects may do without it",
     ("exposure/views/tools.py", "django_mcp.exposure.ninja"): "projects may do without it",
     (
-        "exposure/views/requests.py",
+        "exposure/requests.py",
         "django.contrib.auth.models.AnonymousUser",
     ): "it imports models, and projects may do without django.contrib.auth",
     ("exposure/registration.py", "django_mcp.exposure.forms.form_tool"): _LATER,

@@ -23,11 +23,12 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import model_format_dict, model_ngettext
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.html import strip_tags
+from django.utils.text import capfirst
 from pydantic import Field
 
 from ..protocol.types import CallToolResult, TextContent
@@ -35,7 +36,7 @@ from ..server.access import Principal
 from ..server.content import File
 from ..server.context import Context
 from ..server.errors import NotPermitted, RegistrationError, ToolError
-from .requests import messages_of, request_for
+from .requests import CallRequest, messages_of, prefix_of, request_for
 from .templates import in_language_of
 
 #: Django's own, whose page asks a person whether they are sure.
@@ -65,9 +66,8 @@ class AdminAction:
         self._most = max_objects
         self._confirms = action == DELETE if confirm is None else confirm
         self._posted = {"post": "yes"} if posted is None and action == DELETE else posted or {}
-        _, description = _parts(model_admin.get_action(action))
         options = model_admin.opts
-        self.description: str = description % model_format_dict(options)
+        self.description: str = _described(model_admin, action) % model_format_dict(options)
         self._kind = f"{options.app_label}_{options.model_name}"
         self._plural = str(options.verbose_name_plural)
 
@@ -84,7 +84,7 @@ class AdminAction:
 
     def rule(self, principal: Principal) -> bool:
         """True for staff who find the action on the page of the list."""
-        request = request_for(principal, self._path())
+        request = self._request(principal)
         return bool(
             self._admin.admin_site.has_permission(request)
             and self._admin.has_view_or_change_permission(request)
@@ -120,7 +120,12 @@ class AdminAction:
             ACTION_CHECKBOX_NAME: [str(key) for key in keys],
             **{name: [value] for name, value in self._posted.items()},
         }
-        request = request_for(ctx.principal, self._path(), posted=posted, headers=ctx.headers)
+        request = self._request(ctx.principal, ctx)
+        request.POST = _posted(posted)  # type: ignore[assignment]
+        with prefix_of(request):
+            return self._answer(ctx, request, keys)
+
+    def _answer(self, ctx: Context, request: CallRequest, keys: Sequence[Any]) -> Any:
         found = self._admin.get_actions(request).get(self._action)
         if found is None:
             raise NotPermitted(f"{self._action} is no action of {ctx.principal.id}")
@@ -213,7 +218,7 @@ class AdminAction:
         return write
 
     def _write(self, ctx: Context, search: str, tool: str) -> str:
-        request = request_for(ctx.principal, self._path(), headers=ctx.headers)
+        request = self._request(ctx.principal, ctx)
         queryset = self._admin.get_queryset(request)
         found, repeats = self._admin.get_search_results(request, queryset, search)
         found = (found.distinct() if repeats else found)[: self._most]
@@ -229,16 +234,27 @@ class AdminAction:
             ]
         )
 
+    def _request(self, principal: Principal, ctx: Context | None = None) -> CallRequest:
+        """A request of the principal for the list of the objects, made of the one of `ctx`."""
+        path = self._path().removeprefix(get_script_prefix().rstrip("/"))
+        if ctx is None:
+            return request_for(principal, "POST", path)
+        return request_for(principal, "POST", path, origin=ctx.request, headers=ctx.headers)
+
     def _path(self) -> str:
         """Where the list of the objects is in the admin, if it has a URL."""
         try:
             return reverse(f"{self._admin.admin_site.name}:{self._kind}_changelist")
         except NoReverseMatch:
-            return f"/{self._kind.replace('_', '/', 1)}/"
+            return f"{get_script_prefix()}{self._kind.replace('_', '/', 1)}/"
 
 
 def find(model: Any, action: str, site: Any | None) -> Any:
-    """The ModelAdmin of `model` that has `action`; raises RegistrationError where there is none."""
+    """The ModelAdmin of `model` that has `action`; raises RegistrationError where there is none.
+
+    A `get_actions()` of its own may add any, which only a request can tell: there every name is
+    taken, and `AdminAction.rule` finds it or does not.
+    """
     if not apps.is_installed("django.contrib.admin"):
         raise RegistrationError(
             'The admin is not there: add "django.contrib.admin" to INSTALLED_APPS.'
@@ -256,11 +272,21 @@ def find(model: Any, action: str, site: Any | None) -> Any:
             ) from None
     names = [each if isinstance(each, str) else each.__name__ for each in model_admin.actions or ()]
     names += [name for name, _ in where.actions]
-    if action not in names or model_admin.get_action(action) is None:
+    may_add = type(model_admin).get_actions is not admin.ModelAdmin.get_actions
+    if not may_add and (action not in names or model_admin.get_action(action) is None):
         raise RegistrationError(
             f"{action!r} is no action of {type(model_admin).__name__}; there are {_listed(names)}."
         )
     return model_admin
+
+
+def _posted(fields: Mapping[str, list[str]]) -> QueryDict:
+    """What a page would send. It is no body, of whose fields a project may limit the number."""
+    data = QueryDict(mutable=True)
+    for name, values in fields.items():
+        data.setlist(name, values)
+    data._mutable = False
+    return data
 
 
 def _signature(**annotations: Any) -> inspect.Signature:
@@ -309,6 +335,12 @@ def _file(response: HttpResponseBase, action: str) -> File | None:
     name = disposition.partition('filename="')[2].partition('"')[0]
     name = name or f"{action}{mimetypes.guess_extension(kind) or ''}"
     return File(data=bytes(data), name=name, mime_type=kind or None)
+
+
+def _described(model_admin: Any, action: str) -> str:
+    """The description of an action, in the words of its name where only a request finds it."""
+    found = model_admin.get_action(action)
+    return capfirst(action.replace("_", " ")) if found is None else _parts(found)[1]
 
 
 def _parts(action: Any) -> tuple[Callable[..., Any], str]:

@@ -1,5 +1,7 @@
 """One field of a Django form: the JSON Schema it is announced with, and JSON read as it wants it.
 
+It is the same for a form that is a tool, a question, or what a view takes.
+
 A schema says what a caller should know beforehand; whether a value is right is the field's to say.
 So reading looks at the type alone, where the field would make a text of anything it is given. Which
 fields of a form are asked for, and what is done with the values, is `forms`; which schemas a
@@ -26,6 +28,7 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.text import capfirst
 
 from ..server.problems import shown
+from . import uploads
 
 Schema = dict[str, Any]
 
@@ -45,12 +48,8 @@ class Property:
     read: Callable[[Any], Any]
 
 
-class Unservable(ValueError):
-    """No value of JSON can be given to a field; the text continues "the field …"."""
-
-
 def describe(field: forms.Field) -> Property:
-    """The property of `field`; raises Unservable."""
+    """The property of `field`."""
     for kind, make in _KINDS:
         if isinstance(field, kind):
             made = make(field)
@@ -99,15 +98,41 @@ def key_field(field: forms.ModelChoiceField[Any]) -> models.Field[Any, Any] | No
     return key
 
 
+def key_type(field: Any) -> str:
+    """The JSON type of the values of a model's field that is a key."""
+    while field.remote_field is not None:
+        field = field.target_field
+    return "integer" if isinstance(field, models.IntegerField) else "string"
+
+
+def or_null(schema: Schema) -> Schema:
+    """The schema of a field that may be left empty, and is with null."""
+    kinds = schema.get("type")
+    if "enum" in schema or "oneOf" in schema or kinds is None:
+        words: Schema = {
+            key: schema[key] for key in ("title", "description", "default") if key in schema
+        }
+        rest = {key: value for key, value in schema.items() if key not in words}
+        return {**words, "anyOf": [rest, {"type": "null"}]} if rest else schema
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return {**schema, "type": [*kinds, *({"null"} - set(kinds))]}
+
+
+def preset(field: forms.Field, initial: Any = None) -> Any:
+    """What the field has in it before anybody has filled it in; None for nothing, or for what is
+    found anew each time. `initial` is the form's, and goes before the field's."""
+    found = field.initial if initial is None else initial
+    return found if isinstance(found, str | int | float) and found != "" else None
+
+
 # ------------------------------------------------------------------------------- kinds of fields
 
 
 def _text(field: forms.Field) -> Property:
     schema: Schema = {"type": "string"}
-    least = getattr(field, "min_length", None)
-    if isinstance(field, forms.CharField) and field.required:
-        least = max(least or 0, 1)
-    if least:
+    # An optional text may be empty, however long one has to be that is not.
+    if field.required and isinstance(field, forms.CharField):
+        least = max(getattr(field, "min_length", None) or 0, 1)
         schema["minLength"] = least
     if (most := getattr(field, "max_length", None)) is not None:
         schema["maxLength"] = most
@@ -120,6 +145,9 @@ def _text(field: forms.Field) -> Property:
 def _number(field: forms.IntegerField) -> Property:
     whole = not isinstance(field, forms.FloatField | forms.DecimalField)
     schema: Schema = {"type": "integer" if whole else "number"}
+    if isinstance(field, forms.DecimalField):
+        # As a text as well: a number of JSON is a float to most programs.
+        schema["type"] = ["number", "string"]
     for keyword, bound in (("minimum", field.min_value), ("maximum", field.max_value)):
         if bound is not None and not callable(bound):
             schema[keyword] = as_json(bound)
@@ -190,15 +218,8 @@ def _moment(field: forms.Field) -> Property:
 
 
 def _split_moment(field: forms.Field) -> Property:
-    def read(value: Any) -> list[Any]:
-        found = _read_moment(value)
-        if not isinstance(found, datetime):
-            return [found, None]
-        if timezone.is_aware(found):
-            found = timezone.make_naive(found)
-        return [found.date(), found.time()]
-
-    return Property(schema={"type": "string", "format": "date-time"}, read=read)
+    schema = {"type": "string", "format": "date-time"}
+    return Property(schema=schema, read=read_split_moment)
 
 
 def _any_json(field: forms.Field) -> Property:
@@ -207,13 +228,19 @@ def _any_json(field: forms.Field) -> Property:
 
 
 def _file(field: forms.Field) -> Property:
-    raise Unservable("is a file, which no model can write down; leave it out of the form")
+    return Property(schema=uploads.SCHEMA, read=uploads.upload_of)
 
 
-def _several(field: forms.Field) -> Property:
-    raise Unservable(
-        f"is a {type(field).__name__}, whose parts have no names; use one field for each of them"
-    )
+def _several(field: forms.MultiValueField) -> Property:
+    most = len(field.fields)
+    schema = {"type": "array", "items": {"type": ["string", "number", "null"]}, "maxItems": most}
+
+    def read(value: Any) -> list[Any]:
+        if not isinstance(value, list) or len(value) > most:
+            raise ValueError(f"should be an array of at most {most} parts; got {shown(value)}")
+        return [_scalar(each) for each in value]
+
+    return Property(schema=schema, read=read)
 
 
 _KINDS: Final[tuple[tuple[Any, Callable[[Any], Property]], ...]] = (
@@ -303,6 +330,16 @@ def _parsed(parse: Callable[[str], Any], what: str) -> Callable[[Any], Any]:
             raise ValueError(f"should be {what}; got {shown(value)}: {error}") from None
 
     return read
+
+
+def read_split_moment(value: Any) -> list[Any]:
+    """A moment as the two values of a `SplitDateTimeField`."""
+    found = _read_moment(value)
+    if not isinstance(found, datetime):
+        return [found, None]
+    if timezone.is_aware(found):
+        found = timezone.make_naive(found)
+    return [found.date(), found.time()]
 
 
 def _read_moment(value: Any) -> Any:

@@ -24,7 +24,7 @@ from django.forms.utils import pretty_name
 from ..server import form_fields
 from ..server.form_fields import FormField
 from ..server.forms import InvalidAnswer, UnaskableType
-from .form_fields import Property, Unservable, as_json, choice_schema, describe, options
+from .form_fields import Property, as_json, choice_schema, describe, options
 from .forms import bind_again, errors_of
 
 #: Objects that may be chosen from; of more, a person types the key.
@@ -51,6 +51,10 @@ class DjangoForms:
 
     async def aasked(self, spec: Any) -> DjangoQuestion:
         return await sync_to_async(self.asked)(spec)
+
+
+class Unservable(ValueError):
+    """Nobody can be asked for a field; the text continues "the field …"."""
 
 
 class DjangoQuestion:
@@ -127,8 +131,12 @@ def _kind(spec: Any) -> type:
 
 def _described(form: Any, name: str, field: forms.Field) -> Property:
     """The property of a field as a person is shown it: with a title, and what can be chosen."""
+    if isinstance(field, forms.FileField):
+        raise Unservable("is a file, which nobody can type in; leave it out of the form")
     made = describe(field)
     schema = {"title": str(field.label or pretty_name(name)), **made.schema}
+    if isinstance(field, forms.DecimalField):
+        schema["type"] = "number"  # A question has no two types for one field.
     if isinstance(field.widget, forms.PasswordInput):
         schema["format"] = "password"
     found = _to_choose_from(field)

@@ -32,7 +32,7 @@ from ..server.context import Context
 from ..server.errors import InvalidArguments, NotFound, RegistrationError
 from ..server.schemas import Arguments, check_json
 from ..server.signatures import Parameter, Signature, inspect_function
-from .form_fields import Property, Unservable, describe
+from .form_fields import Property, describe
 
 #: The parameters of a tool's function that are not the caller's.
 OF_THE_FORM: Final = ("form", "cleaned_data")
@@ -42,22 +42,9 @@ _CONTEXT: Final = "context"
 FormKwargs = Callable[[Context], Mapping[str, Any]]
 
 
-def properties(fields: Mapping[str, forms.Field], *, filled: bool = False) -> dict[str, Property]:
-    """The fields that callers may give, by name; raises Unservable with the name of one they can't.
-
-    What is disabled is not theirs. A file is nobody's to write down: it may be left out where the
-    form does not need it, or where the form is `filled` with what an object has.
-    """
-    found: dict[str, Property] = {}
-    for name, field in fields.items():
-        spared = isinstance(field, forms.FileField) and (filled or not field.required)
-        if field.disabled or spared:
-            continue
-        try:
-            found[name] = describe(field)
-        except Unservable as error:
-            raise Unservable(f"the field {name!r} {error}") from None
-    return found
+def properties(fields: Mapping[str, forms.Field]) -> dict[str, Property]:
+    """The fields that callers may give, by name. What is disabled is not theirs."""
+    return {name: describe(field) for name, field in fields.items() if not field.disabled}
 
 
 def is_required(field: forms.Field) -> bool:
@@ -73,7 +60,7 @@ def bind(make: Callable[..., Any], given: Mapping[str, Any]) -> Any:
     blank = make()
     values = _values(blank, given)
     # Some forms look at their data while they are made, to choose what a field offers.
-    form = make(data=_data(blank, values), files=MultiValueDict())
+    form = make(data=_data(blank, values), files=_files(blank, given))
     _take_as_given(form, values)
     return form
 
@@ -81,7 +68,7 @@ def bind(make: Callable[..., Any], given: Mapping[str, Any]) -> Any:
 def bind_again(blank: Any, given: Mapping[str, Any]) -> Any:
     """The same for a form that was made already, and is bound now."""
     values = _values(blank, given)
-    blank.data, blank.files, blank.is_bound = _data(blank, values), MultiValueDict(), True
+    blank.data, blank.files, blank.is_bound = _data(blank, values), _files(blank, given), True
     blank._errors = None
     _take_as_given(blank, values)
     return blank
@@ -116,10 +103,10 @@ def _values(blank: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """What stands in each field after `given` has been filled in; nothing for an empty one."""
     values: dict[str, Any] = {}
     for name, field in blank.fields.items():
+        if isinstance(field, forms.FileField):
+            continue
         if name in given:
             value = given[name]
-        elif isinstance(field, forms.FileField):
-            continue
         else:
             value = blank[name].value()
             if isinstance(field, forms.MultiValueField) and not isinstance(value, list):
@@ -127,6 +114,15 @@ def _values(blank: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None:
             values[name] = list(value) if isinstance(value, tuple | set | frozenset) else value
     return values
+
+
+def _files(blank: Any, given: Mapping[str, Any]) -> MultiValueDict[str, Any]:
+    """The files that were given."""
+    files: MultiValueDict[str, Any] = MultiValueDict()
+    for name, value in given.items():
+        if value is not None and isinstance(blank.fields.get(name), forms.FileField):
+            files[blank.add_prefix(name)] = value
+    return files
 
 
 def _data(form: Any, values: Mapping[str, Any]) -> MultiValueDict[str, Any]:
@@ -153,10 +149,7 @@ class FormArguments:
     ) -> None:
         self._name = name
         self._rest = Arguments(replace(signature, parameters=parameters))
-        try:
-            self._properties = properties(form.base_fields, filled=filled)
-        except Unservable as error:
-            raise RegistrationError(f"{form.__name__} cannot be a tool's input: {error}.") from None
+        self._properties = properties(form.base_fields)
         self._others = {parameter.name for parameter in parameters}
         if taken := self._others & form.base_fields.keys():
             raise RegistrationError(

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from ..server import docstrings
 from ..server.errors import RegistrationError
 from ..server.json_schema import schema_of
-from .form_schemas import Write
+from .views.browser import Write
 from .views.facts import METHODS, Facts, Wanted, choose
 from .views.inputs import Input, Place, Source, referred
 from .views.routes import Route, View

@@ -13,16 +13,16 @@ from __future__ import annotations
 import inspect
 import mimetypes
 import typing
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.http import Http404, HttpRequest
 from django.template import TemplateDoesNotExist
 from django.template.backends.django import Template as DjangoTemplate
 from django.template.context import make_context
@@ -32,7 +32,7 @@ from django.utils import translation
 from ..server import components
 from ..server.components import Callee, Prompt, Resource, ResourceTemplate
 from ..server.context import Context
-from ..server.errors import InvalidResult, RegistrationError
+from ..server.errors import InvalidResult, NotFound, RegistrationError
 
 #: What HTML and XML files are called.
 ESCAPED: Final = frozenset({".html", ".htm", ".xhtml", ".xml", ".svg"})
@@ -54,14 +54,14 @@ class Rendered:
         """For a sync function."""
         if self._context is not None:
             arguments[self._context] = request_context
-        with in_language_of(request_context):
+        with in_language_of(request_context), _found(request_context):
             return self._render(self._function(**arguments))
 
     async def acall(self, *, request_context: Context, **arguments: Any) -> str:
         """For an async one: the template has a thread, since it may make queries."""
         if self._context is not None:
             arguments[self._context] = request_context
-        with in_language_of(request_context):
+        with in_language_of(request_context), _found(request_context):
             found = await self._function(**arguments)
             return await sync_to_async(self._render)(found)
 
@@ -85,6 +85,15 @@ def render(template_name: str, context: dict[str, Any]) -> str:
         return str(template.template.render(made))
     except TemplateDoesNotExist as error:
         raise ImproperlyConfigured(missing(template_name, error)) from error
+
+
+@contextmanager
+def _found(context: Context) -> Iterator[None]:
+    """What a page answers with 404 is not found here either."""
+    try:
+        yield
+    except (ObjectDoesNotExist, Http404) as error:
+        raise NotFound(f"{context.target}: {error}") from error
 
 
 def is_escaped(template_name: str) -> bool:

@@ -7,6 +7,7 @@ wire, `results`; where components are kept, `registry`.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import mimetypes
 import re
@@ -44,7 +45,8 @@ class Callee:
         if self.context is not None:
             kwargs[self.context] = ctx
         run = workers.run_async if self.is_async else workers.run_sync
-        return run(self.function, **kwargs)
+        # Bound here, so that an argument may have any name, a parameter of the workers' as well.
+        return run(functools.partial(self.function, **kwargs))
 
 
 class Named(NamedTuple):

@@ -41,7 +41,7 @@ class Slow(ModelResource):
     """Things, of which finding even one takes for ever."""
 
     fields = ("name", "count", "notes")
-    tools = ("list", "search", "aggregate")
+    tools = ("list", "get", "search", "aggregate")
     query = True
     search_fields = ("name",)
     query_timeout = 0.2
@@ -64,8 +64,8 @@ class Things(ModelResource):
 CALLS = {
     "aggregate_things": {},
     "query_things": {"select": ["name"]},
-    # In an order of the caller's choice; the usual one is not limited.
-    "list_things": {"order_by": "-name"},
+    "list_things": {},
+    "get_thing": {"id": 1},
     "search_things": {"search": "lamp"},
 }
 
@@ -80,6 +80,42 @@ async def test_a_slow_query_is_stopped(
 
     assert said.startswith("This took longer than 0.2 seconds and was stopped:")
     assert await models.Thing.objects.using(elsewhere).acount() == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("resources/read", {"uri": "depot://things"}),
+        ("resources/read", {"uri": "depot://things?limit=1"}),
+        ("resources/read", {"uri": "depot://things/1"}),
+        ("resources/list", {}),
+    ],
+    ids=str,
+)
+async def test_a_slow_resource_is_stopped(
+    server: MCPServer, ann: Any, elsewhere: str, method: str, params: dict[str, Any]
+) -> None:
+    server.expose(models.Thing, Slow)
+
+    reply = await Guest(server, ann).ask(method, **params)
+
+    assert reply.error["message"].startswith("This took longer than 0.2 seconds")
+    assert await models.Thing.objects.using(elsewhere).acount() == 3
+
+
+@pytest.mark.parametrize("value", ["", "1", "lamp"])
+async def test_a_slow_completion_has_no_suggestions(
+    server: MCPServer, ann: Any, elsewhere: str, value: str
+) -> None:
+    server.expose(models.Thing, Slow)
+
+    reply = await Guest(server, ann).ask(
+        "completion/complete",
+        ref={"type": "ref/resource", "uri": "depot://things/{id}"},
+        argument={"name": "id", "value": value},
+    )
+
+    assert reply.result["completion"]["values"] == []
 
 
 async def test_a_transaction_goes_on_after_a_query_was_stopped(elsewhere: str) -> None:
@@ -192,7 +228,7 @@ async def test_each_thread_has_a_limit_of_its_own(elsewhere: str) -> None:
     await work()
 
     assert ended == [3, 3]
-    assert [type(each) for each in stopped] == [ToolError, ToolError]
+    assert [isinstance(each, ToolError) for each in stopped] == [True, True]
 
 
 async def test_what_a_caller_makes_slow_is_stopped(

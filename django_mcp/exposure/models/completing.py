@@ -23,7 +23,7 @@ from ...protocol.types import Completion
 from ...server.completions import MAX_VALUES
 from ...server.context import Context
 from ...server.errors import ToolError
-from .exposed import ExposedModel, asked_in_range
+from .exposed import ExposedModel
 from .pages import LOOKED_AT
 from .selection import column_of
 
@@ -60,13 +60,14 @@ def _keys(
     if queryset is None:
         return []
     try:
-        with asked_in_range():
+        with exposed.asking(queryset):
             if allows is None:
                 found: Iterable[Any] = queryset.values_list(attname, flat=True)[: MAX_VALUES + 1]
             else:
                 looked_at = queryset[:LOOKED_AT]
                 found = (exposed.key_of(obj) for obj in looked_at if allows(obj))
-            return [str(key) for key in islice(found, MAX_VALUES + 1)]
+            keys = islice(found, MAX_VALUES + 1)
+            return [str(exposed.lookup.kind.plainly(key)) for key in keys]
     except ToolError:
         return []
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.utils import validate_file_name
@@ -35,8 +36,9 @@ from ...server.outputs import Output
 from ...server.registration import Registration
 from ...server.signatures import inspect_function
 from .completing import completion_of
-from .exposed import ExposedModel, asked_in_range
+from .exposed import ExposedModel
 from .functions import Argument, function_of
+from .limits import TookTooLong
 from .pages import Order
 from .selection import Exposed
 
@@ -60,10 +62,9 @@ class _Documents:
         self._output = _output_of(exposed)
         #: By the key alone, which has an index: lists of resources are long, and have no order.
         self._by_key = Order(exposed.selection, ())
-        lookup = exposed.lookup
         self._key = {
-            lookup.name: Argument(
-                annotation=lookup.kind.taken, description=f"Which {exposed.resource.name}"
+            exposed.variable: Argument(
+                annotation=exposed.lookup.kind.taken, description=f"Which {exposed.resource.name}"
             )
         }
 
@@ -94,7 +95,7 @@ class _Documents:
         for member in exposed.selection.members:
             if isinstance(member.field, models.FileField) and not member.hops:
                 self._register(
-                    f"{exposed.template}/{member.name}",
+                    f"{exposed.template}/{quote(member.name)}",
                     f"{name}_{member.name}",
                     f"The file {member.name} of one {name}.",
                     self._key,
@@ -133,7 +134,7 @@ class _Documents:
             return
         self._server.resource_templates.add(built)
         if has_key:
-            key = self._exposed.lookup.name
+            key = self._exposed.variable
             self._server.completion(uri, key)(completion_of(self._exposed))
 
     # What is read
@@ -149,7 +150,7 @@ class _Documents:
         queryset, row = exposed.shape.load(queryset, scope, whole=True)
         order = next(iter(exposed.orders.values()))
         try:
-            with asked_in_range():
+            with exposed.asking(queryset):
                 page = order.page(
                     queryset,
                     scope,
@@ -198,7 +199,9 @@ class _Documents:
 
     def _find(self, ctx: Context, given: dict[str, Any], *, shown: bool = True) -> Any:
         try:
-            return self._exposed.find(ctx, given[self._exposed.lookup.name], shown=shown)
+            return self._exposed.find(ctx, given[self._exposed.variable], shown=shown)
+        except TookTooLong as error:
+            raise InvalidParams(error.message) from error
         except ToolError as error:
             raise NotFound(error.message) from error
 
@@ -211,7 +214,7 @@ class _Documents:
             queryset = queryset.select_related(*resource.select_related)
         queryset = queryset.prefetch_related(*resource.prefetch_related)
         try:
-            with asked_in_range():
+            with exposed.asking(queryset):
                 page = self._by_key.page(
                     queryset,
                     exposed.scope(ctx, queryset),
@@ -219,6 +222,8 @@ class _Documents:
                     cursor=after,
                     allows=exposed.allows(ctx),
                 )
+        except TookTooLong as error:
+            raise InvalidParams(error.message) from error
         except ToolError as error:
             raise InvalidParams(
                 "params.cursor is not a cursor of resources: send nextCursor of the page before "
@@ -241,14 +246,14 @@ class _Documents:
         )
 
     def _visible(self, template: UriTemplate) -> Visible:
-        lookup = self._exposed.lookup
+        variable = self._exposed.variable
 
         def visible(ctx: Context, named: Sequence[Named]) -> list[bool]:
-            keys = [each.arguments[lookup.name] for each in named]
+            keys = [each.arguments[variable] for each in named]
             there = self._seen(ctx, keys)
             # Of another way to write a key, nobody would ever be told.
             return [
-                str(key) in there and template.expand({lookup.name: str(key)}) == each.uri
+                str(key) in there and template.expand({variable: str(key)}) == each.uri
                 for key, each in zip(keys, named, strict=True)
             ]
 
@@ -260,11 +265,13 @@ class _Documents:
         queryset = exposed.objects(ctx).order_by().filter(**{f"{exposed.lookup.name}__in": keys})
         allows = exposed.allows(ctx)
         try:
-            with asked_in_range():
+            with exposed.asking(queryset):
                 if allows is None:
                     found = queryset.values_list(exposed.lookup.field.attname, flat=True)
-                    return {str(key) for key in found}
+                    return {str(exposed.lookup.kind.plainly(key)) for key in found}
                 return {str(exposed.key_of(obj)) for obj in queryset if allows(obj)}
+        except TookTooLong:
+            return set()
         except ToolError:
             if len(keys) == 1:
                 return set()

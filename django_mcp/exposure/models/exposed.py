@@ -20,6 +20,7 @@ from ...protocol.uri_templates import UriTemplate
 from ...server.access import Principal
 from ...server.errors import RegistrationError, ToolError
 from .filters import Filter, filters_of
+from .limits import limited
 from .options import Caller, ModelResource
 from .pages import Order, orders_of
 from .rows import Shape
@@ -173,18 +174,32 @@ class ExposedModel:
 
     def one(self, ctx: Caller, objects: QuerySet[Any], key: Any) -> Any:
         """The one of `objects` with this key; raises ToolError as `find` does."""
-        with asked_in_range():
+        with self.asking(objects):
             obj = next(iter(objects.filter(**{self.lookup.name: key})[:1]), None)
         if obj is None or not self.may_view(ctx, obj):
             raise ToolError(f"There is no {self.resource.name} {key}.")
         return obj
+
+    @contextmanager
+    def asking(self, queryset: QuerySet[Any]) -> Iterator[None]:
+        """Where `queryset` is asked for what a caller wants: for no longer than the resource says.
+
+        Raises TookTooLong, and ToolError for a value that is out of the database's range.
+        """
+        with limited(queryset.db, self.resource.query_timeout), asked_in_range():
+            yield
 
     # Where it stands
 
     @cached_property
     def template(self) -> UriTemplate:
         """The URIs of the objects."""
-        return UriTemplate(f"{self.resource.uri}/{{{self.lookup.name}}}")
+        return UriTemplate(f"{self.resource.uri}/{{{self.variable}}}")
+
+    @property
+    def variable(self) -> str:
+        """What the key is called in `template`, whose names have letters of ASCII alone."""
+        return self.lookup.name if self.lookup.name.isascii() else "key"
 
     def uri_of(self, obj: Any) -> str:
         """Where the object stands."""
@@ -192,11 +207,11 @@ class ExposedModel:
 
     def key_of(self, obj: Any) -> Any:
         """What the object is known by."""
-        return getattr(obj, self.lookup.field.attname)
+        return self.lookup.kind.plainly(getattr(obj, self.lookup.field.attname))
 
     def uri(self, key: Any) -> str:
         """Where the object with this key stands."""
-        return self.template.expand({self.lookup.name: str(key)})
+        return self.template.expand({self.variable: str(self.lookup.kind.plainly(key))})
 
 
 @contextmanager

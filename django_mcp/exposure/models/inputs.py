@@ -145,6 +145,9 @@ def _refusal(member: Exposed) -> str | None:
         return "is the other side of a relation, which is written from there"
     if isinstance(field, models.FileField):
         return "is a file, which takes a tool of your own"
+    if isinstance(field, models.FilePathField):
+        # Only the field of a form looks whether the path is one of those it offers.
+        return "is a path of the server's, which nothing checks before it is saved"
     if not field.editable or isinstance(field, models.AutoField | models.GeneratedField):
         return "is not editable"
     if member.many:

@@ -8,18 +8,20 @@ field becomes part of a query, `scope`'s.
 from __future__ import annotations
 
 import datetime
+import enum
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.forms.utils import from_current_timezone
 from django.utils import timezone
-from pydantic import AfterValidator, PlainSerializer, WithJsonSchema
+from django.utils.choices import CallableChoiceIterator
+from pydantic import AfterValidator, PlainSerializer, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict
 
 from .annotations import list_of
@@ -96,7 +98,8 @@ class Kind:
 
     All are annotations for pydantic. `lookups` are those that may be allowed, `usual` those that
     are where nobody says which. A kind that is not `comparable` can be neither ordered, filtered
-    nor grouped by.
+    nor grouped by. `plain` makes values of `stored` of those that a field of the project's own has
+    in Python, which may be of any class; it is None for Django's fields, whose values are such.
     """
 
     shown: Any
@@ -106,6 +109,11 @@ class Kind:
     usual: tuple[str, ...] = ()
     numeric: bool = False
     dated: bool = False
+    plain: Callable[[Any], Any] | None = None
+
+    def plainly(self, value: Any) -> Any:
+        """A value as it comes from Python, made plain."""
+        return value if self.plain is None else self.plain(value)
 
     @property
     def comparable(self) -> bool:
@@ -138,6 +146,7 @@ _BASES: Final[Mapping[type[models.Field[Any, Any]], tuple[Any, Any, tuple[str, .
     models.JSONField: (Any, Any, ()),
     models.FileField: (FileLink | None, None, ()),
     models.CharField: (str, str, TEXT),
+    models.FilePathField: (str, str, TEXT),
     models.TextField: (str, str, TEXT),
 }
 
@@ -153,8 +162,10 @@ def kind_of(field: models.Field[Any, Any]) -> Kind | None:
     if found is None:
         return None
     shown, taken, lookups = found
-    if getattr(field, "choices", None) and lookups:
-        return _choice(field, taken)
+    choices = getattr(field, "choices", None)
+    # Those that a function makes may be others each time, and may ask the database.
+    if choices and lookups and not isinstance(choices, CallableChoiceIterator):
+        return _choice(field, shown, taken)
     usual = USUAL.get(lookups, ())
     if lookups and field.null:
         lookups, usual = (*lookups, "isnull"), (*usual, "isnull")
@@ -162,6 +173,7 @@ def kind_of(field: models.Field[Any, Any]) -> Kind | None:
         shown=shown | None if field.null else shown,
         taken=taken,
         stored=taken,
+        plain=_plain_of(field, shown),
         lookups=lookups,
         usual=usual,
         numeric=isinstance(field, models.IntegerField | models.DecimalField | models.FloatField),
@@ -169,23 +181,56 @@ def kind_of(field: models.Field[Any, Any]) -> Kind | None:
     )
 
 
-def _choice(field: models.Field[Any, Any], taken: Any) -> Kind:
+def _choice(field: models.Field[Any, Any], python: Any, taken: Any) -> Kind:
     """Values with titles. A value from before the choices changed is shown all the same."""
-    pairs = [(value, str(label)) for value, label in field.flatchoices if value is not None]
-    values = tuple(value for value, _ in pairs)
-    titled = [{"const": value, "title": label} for value, label in pairs]
+    plain = _plain_of(field, python)
+    written = TypeAdapter(python)
+    pairs = [
+        (_value_of(value if plain is None else plain(value)), str(label))
+        for value, label in field.flatchoices
+        if value is not None
+    ]
+    titled = [
+        {"const": written.dump_python(value, mode="json", warnings=False), "title": label}
+        for value, label in pairs
+    ]
     one_of = WithJsonSchema({"oneOf": titled})
     lax = WithJsonSchema({"anyOf": [{"oneOf": titled}, {"type": _json_type(taken)}]})
-    shown: Any = Annotated[taken, lax]
+    shown: Any = Annotated[python, lax]
     if field.null:
         shown = shown | None
-    try:
-        chosen: Any = Annotated[Literal[values], one_of]
-    except TypeError:
-        chosen = taken
+    # What JSON writes as something else is read as what it is, and checked when it is saved.
+    literal = all(isinstance(value, str | int) for value, _ in pairs)
+    chosen: Any = Literal[tuple(value for value, _ in pairs)] if literal else taken
     nullable = ("isnull",) if field.null else ()
     lookups = (*EXACT, *nullable)
-    return Kind(shown=shown, taken=chosen, stored=taken, lookups=lookups, usual=lookups)
+    return Kind(
+        shown=shown,
+        taken=Annotated[chosen, one_of],
+        stored=taken,
+        plain=plain,
+        lookups=lookups,
+        usual=lookups,
+    )
+
+
+def _value_of(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _plain_of(field: models.Field[Any, Any], shown: Any) -> Callable[[Any], Any] | None:
+    """See `Kind.plain`: a value of another class is what the field gives the database for it."""
+    python = get_args(shown)[0] if get_origin(shown) is Annotated else shown
+    if type(field).__module__.startswith("django.") or not isinstance(python, type):
+        return None
+
+    def plain(value: Any) -> Any:
+        if value is None or isinstance(value, python):
+            return value
+        prepared = field.get_prep_value(value)
+        return str(prepared) if python is str and prepared is not None else prepared
+
+    return plain
 
 
 def _json_type(taken: Any) -> str:

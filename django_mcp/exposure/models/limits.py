@@ -34,11 +34,15 @@ _deadlines: WeakKeyDictionary[BaseDatabaseWrapper, list[float]] = WeakKeyDiction
 _lock = threading.Lock()
 
 
+class TookTooLong(ToolError):
+    """The database stopped a statement."""
+
+
 @contextmanager
 def limited(using: str, seconds: float | None) -> Iterator[None]:
     """Within it, a statement on the database `using` that takes longer is stopped.
 
-    That raises ToolError, and leaves the connection as it was: usable, in the transaction it was
+    That raises TookTooLong, and leaves the connection as it was: usable, in the transaction it was
     in, with its own limit. A shorter limit that is there already stays. None is no limit.
     """
     connection = connections[using]
@@ -52,7 +56,7 @@ def limited(using: str, seconds: float | None) -> Iterator[None]:
     except DatabaseError as error:
         if not _was_stopped(error):
             raise
-        raise ToolError(
+        raise TookTooLong(
             f"This took longer than {seconds:g} seconds and was stopped: ask for less, with a "
             "filter or fewer groups, or by fields that have an index."
         ) from error

@@ -164,6 +164,12 @@ class ModelResource:
 
     def _check(self) -> None:
         label = self.model._meta.label
+        for option in ("name", "plural"):
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name := getattr(self, option)):
+                raise RegistrationError(
+                    f"{label}: {option} is {name!r}, and names of tools have no other letters than "
+                    f'A to Z, digits, "_", "-" and ".": set {option} to such a word.'
+                )
         actions = Action.__args__  # type: ignore[attr-defined]
         if unknown := [tool for tool in self.tools if tool not in actions]:
             raise RegistrationError(

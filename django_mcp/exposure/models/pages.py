@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core import signing
-from django.db import connections
+from django.db import connections, models
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
@@ -89,7 +90,8 @@ class Order:
         may be shorter than asked for, and still not the last. Raises ToolError for a cursor that
         is none of this order.
         """
-        columns = [_Column.of(number, key, scope) for number, key in enumerate(self.keys)]
+        rounds = connections[queryset.db].vendor == "sqlite"
+        columns = [_Column.of(number, key, scope, rounds) for number, key in enumerate(self.keys)]
         if made := {column.name: column.made for column in columns if column.made is not None}:
             queryset = queryset.annotate(**made)
         queryset = queryset.order_by(
@@ -172,24 +174,31 @@ class _Column:
     name: str
     made: Any
     attribute: str
+    convert: Callable[[Any], Any]
     descending: bool
     nullable: bool
 
     @classmethod
-    def of(cls, number: int, key: Key, scope: Scope) -> _Column:
+    def of(cls, number: int, key: Key, scope: Scope, rounds: bool) -> _Column:
+        """`rounds` is true where the database keeps decimals as floating-point numbers."""
         member, expression = key.member, scope.expression(key.member)
+        convert = member.kind.plainly
+        if rounds and isinstance(member.stored_as, models.DecimalField):
+            # As it is stored: what is shown of it may stand before or behind it.
+            expression, convert = Cast(expression, models.FloatField()), _as_it_is
         plain = isinstance(expression, F) and "__" not in member.name
         name = member.field.name if plain and not member.is_relation else f"mcp_key_{number}"
         return cls(
             name=name,
             made=None if name == getattr(member.field, "name", None) else expression,
             attribute=member.field.attname if name == member.field.name else name,
+            convert=convert,
             descending=key.descending,
             nullable="isnull" in member.kind.lookups or bool(member.hops),
         )
 
     def read(self, obj: Any) -> Any:
-        return getattr(obj, self.attribute)
+        return self.convert(getattr(obj, self.attribute))
 
     def further(self, value: Any, nulls_first: bool) -> Q | None:
         """What stands behind `value` in this order; None where nothing does."""
@@ -201,6 +210,10 @@ class _Column:
 
     def equal(self, value: Any) -> Q:
         return Q(**{f"{self.name}__isnull": True} if value is None else {self.name: value})
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _behind(

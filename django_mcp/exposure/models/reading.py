@@ -13,10 +13,9 @@ from pydantic import Field
 from ...server.context import Context
 from ...server.registration import Registration
 from .annotations import list_of, record
-from .exposed import ExposedModel, asked_in_range
+from .exposed import ExposedModel
 from .filters import condition
 from .functions import Argument, function_of
-from .limits import limited
 from .scope import Scope
 
 #: Words of one search: more do not make it better, and each costs.
@@ -90,9 +89,7 @@ def _add(
 
 def _lister(exposed: ExposedModel) -> Callable[[Context, dict[str, Any]], Any]:
     def find(ctx: Context, given: dict[str, Any]) -> Any:
-        usual = next(iter(exposed.orders))
-        chosen = given.pop("order_by") or usual
-        order = exposed.orders[chosen]
+        order = exposed.orders[given.pop("order_by") or next(iter(exposed.orders))]
         limit, cursor = given.pop("limit"), given.pop("cursor")
         words = given.pop("search", None)
         queryset = exposed.objects(ctx)
@@ -103,11 +100,7 @@ def _lister(exposed: ExposedModel) -> Callable[[Context, dict[str, Any]], Any]:
         if wanted:
             queryset = queryset.filter(wanted)
         queryset, row = exposed.shape.load(queryset, scope)
-        # A limit is a transaction of its own on some databases, which costs as much as a page.
-        # The plain list in its usual order is the project's query, and nobody else's.
-        is_ours = not wanted and chosen == usual
-        seconds = None if is_ours else exposed.resource.query_timeout
-        with limited(queryset.db, seconds), asked_in_range():
+        with exposed.asking(queryset):
             page = order.page(
                 queryset, scope, limit=limit, cursor=cursor, allows=exposed.allows(ctx)
             )

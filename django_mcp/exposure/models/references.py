@@ -65,12 +65,13 @@ class References:
         Raises InvalidArguments where there are more than can have been shown.
         """
         manager = getattr(obj, member.name)
-        current = list(manager.order_by("pk").values_list("pk", flat=True))
+        pks = manager.order_by("pk").values_list("pk", flat=True)
+        current = [member.kind.plainly(key) for key in pks]
         seen = self._objects(member, current, chosen=False)
         if len(seen) > MANY:
             line = f"{member.name}: has more than {MANY} objects, which cannot be replaced at once"
             raise InvalidArguments(self._tool, [line])
-        wanted = {each.pk for each in chosen}
+        wanted = {self._key_of(member, each) for each in chosen}
         if wanted == set(seen):
             return False
         manager.set([*wanted, *(key for key in current if key not in seen)])
@@ -102,7 +103,8 @@ class References:
 
     @staticmethod
     def _key_of(member: Exposed, obj: models.Model) -> Any:
-        return obj.pk if member.many else getattr(obj, member.field.target_field.attname)
+        key = obj.pk if member.many else getattr(obj, member.field.target_field.attname)
+        return member.kind.plainly(key)
 
 
 def _storable(key: Any) -> bool:

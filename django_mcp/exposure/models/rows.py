@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Prefetch, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from .annotations import described, record
 from .kinds import FileLink
@@ -112,16 +113,16 @@ class _Ways:
         if not member.hops:
             if isinstance(member.field, models.FileField):
                 return _file(member.field.attname)
-            return attrgetter(member.field.attname)
+            return _plainly(attrgetter(member.field.attname), member)
         may_view = self._scope.may_view
         path = member.hops[-1][0]
         reach = _following(self._known[path].attributes, may_view)
         if member.many:
-            return _references(reach, may_view)
+            return _references(reach, may_view, member)
         if member.is_relation:
             own = "pk" if member.field.auto_created else member.field.target_field.attname
-            return _reference(reach, own)
-        return _beyond(reach, member.field)
+            return _reference(reach, own, member)
+        return _beyond(reach, member)
 
     def _lead(self, path: str, model: type[models.Model], member: Exposed) -> _Way:
         parent, _, name = path.rpartition(SEPARATOR)
@@ -133,7 +134,7 @@ class _Ways:
         limit = self._scope.limit(model)
         if several:
             objects = self._scope.all(model) if limit is None else limit
-            objects = objects.order_by("pk")[:MANY]
+            objects = _first(objects.order_by("pk"), member.field)
         elif limit is None:
             if before.joined:
                 self.joins.append(path)
@@ -145,6 +146,17 @@ class _Ways:
         to = f"mcp_{name}"
         self.prefetches.append(Prefetch(attributes, queryset=objects, to_attr=to))
         return _Way(f"{before.attributes}{SEPARATOR}{to}" if parent else to, joined=False)
+
+
+def _first(objects: QuerySet[Any], relation: Any) -> QuerySet[Any]:
+    """The first objects that each of several leads to by `relation`."""
+    if not hasattr(relation, "content_type_field_name"):
+        return objects[:MANY]
+    # What a generic relation loads cannot be a slice: Django numbers those of others by itself.
+    own = [F(relation.content_type_field_name), F(relation.object_id_field_name)]
+    number = Window(RowNumber(), partition_by=own, order_by="pk")
+    numbered: QuerySet[Any] = objects.annotate(mcp_number=number)
+    return numbered.filter(mcp_number__lte=MANY)
 
 
 def _following(attributes: str, may_view: Callable[[Any], bool]) -> Reader:
@@ -165,23 +177,38 @@ def _following(attributes: str, may_view: Callable[[Any], bool]) -> Reader:
     return reach
 
 
-def _reference(reach: Reader, own: str) -> Reader:
+def _plainly(read: Reader, member: Exposed) -> Reader:
+    plain = member.kind.plain
+    return read if plain is None else lambda obj: plain(read(obj))
+
+
+def _reference(reach: Reader, own: str, member: Exposed) -> Reader:
+    key = _plainly(attrgetter(own), member)
+
     def read(obj: Any) -> Any:
         found = reach(obj)
-        return None if found is None else {"id": getattr(found, own), "label": str(found)}
+        return None if found is None else {"id": key(found), "label": str(found)}
 
     return read
 
 
-def _references(reach: Reader, may_view: Callable[[Any], bool]) -> Reader:
+def _references(reach: Reader, may_view: Callable[[Any], bool], member: Exposed) -> Reader:
+    key = _plainly(attrgetter("pk"), member)
+
     def read(obj: Any) -> Any:
-        return [{"id": each.pk, "label": str(each)} for each in reach(obj) if may_view(each)]
+        # A project's own model between the two may join them more than once.
+        found = {each.pk: each for each in reach(obj) if may_view(each)}
+        return [{"id": key(each), "label": str(each)} for each in found.values()]
 
     return read
 
 
-def _beyond(reach: Reader, field: Any) -> Reader:
-    own = _file(field.attname) if isinstance(field, models.FileField) else attrgetter(field.attname)
+def _beyond(reach: Reader, member: Exposed) -> Reader:
+    attname = member.field.attname
+    if isinstance(member.field, models.FileField):
+        own = _file(attname)
+    else:
+        own = _plainly(attrgetter(attname), member)
 
     def read(obj: Any) -> Any:
         found = reach(obj)

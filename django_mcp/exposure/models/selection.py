@@ -8,6 +8,7 @@ become parts of a query is `scope`'s business, how they become JSON `rows`'s.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +57,12 @@ class Exposed:
         """The model a relation leads to."""
         model: type[models.Model] = self.field.related_model
         return model
+
+    @property
+    def stored_as(self) -> Any:
+        """The field whose values the column has: of a generated one, what it generates."""
+        generated = isinstance(self.field, models.GeneratedField)
+        return self.field.output_field if generated else self.field
 
     @property
     def comparable(self) -> bool:
@@ -222,16 +229,19 @@ class Selection(Mapping[str, Exposed]):
                     f"{self._label}: {name!r} may lead to any model, which has no schema: expose a "
                     "method that says what it leads to."
                 )
+            if isinstance(field.related_model._meta.pk, models.CompositePrimaryKey):
+                raise RegistrationError(
+                    f"{self._label}: {name!r} leads to {field.related_model._meta.label}, whose "
+                    "objects are known by no one value: expose a method that says what of them is "
+                    "to be shown."
+                )
             many = bool(field.many_to_many or field.one_to_many)
             hops = (*hops, (name, field.related_model))
             relation = _relation(field, many)
             return Exposed(name=name, kind=relation, field=field, hops=hops, many=many, **texts)
         kind = kind_of(field)
         if kind is None:
-            raise RegistrationError(
-                f"{self._label}: {name!r} is a {type(field).__name__}, which has no JSON: expose a "
-                "method that makes some of it."
-            )
+            raise RegistrationError(f"{self._label}: {_no_json(name, field)}")
         if hops:
             kind = _perhaps(kind)
         return Exposed(name=name, kind=kind, field=field, hops=hops, **texts)
@@ -260,6 +270,12 @@ class Selection(Mapping[str, Exposed]):
                     compute=compute,
                     title=name.replace("_", " "),
                     description=text.partition("\n")[0],
+                )
+        for relation in self.model._meta.related_objects:
+            if name == relation.get_accessor_name():
+                raise RegistrationError(
+                    f"{self._label} has no field {name!r} to expose: in queries, and here, that "
+                    f"relation is called {relation.name!r}."
                 )
         raise RegistrationError(
             f"{self._label} has no {name!r} to expose: name a field, a field across relations "
@@ -308,12 +324,12 @@ class Selection(Mapping[str, Exposed]):
 
 def _relation(field: Any, many: bool) -> Kind:
     """A relation is shown as the key and the name of what it leads to, and taken as the key."""
-    if many or field.auto_created:
-        key = kind_of(_pk(field.related_model))
-    else:
-        key = kind_of(column_of(field.target_field))
+    to_pk = many or field.auto_created
+    target = field.related_model._meta.pk if to_pk else field.target_field
+    key = kind_of(column_of(target))
     taken, stored = (str, str) if key is None else (key.taken, key.stored)
-    shown = record("Reference", {"id": taken, "label": str})
+    plain = None if key is None else key.plain
+    shown = reference_to(field.related_model, target.name)
     if many:
         # A generic relation has no table between, and no foreign key, that could be asked.
         asked = field.many_to_many or field.auto_created
@@ -321,17 +337,32 @@ def _relation(field: Any, many: bool) -> Kind:
             shown=list_of(shown),
             taken=taken,
             stored=stored,
+            plain=plain,
             lookups=RELATION_LOOKUPS if asked else (),
             usual=("exact",) if asked else (),
         )
     optional = bool(field.null or field.auto_created)
     lookups = (*RELATION_LOOKUPS, "isnull") if optional else RELATION_LOOKUPS
     # What the caller may not see is null, too.
-    return Kind(shown=shown | None, taken=taken, stored=stored, lookups=lookups, usual=lookups)
+    return Kind(
+        shown=shown | None,
+        taken=taken,
+        stored=stored,
+        plain=plain,
+        lookups=lookups,
+        usual=lookups,
+    )
 
 
-def _pk(model: type[models.Model]) -> Any:
-    return column_of(model._meta.pk)
+@functools.cache
+def reference_to(model: type[models.Model], key: str) -> Any:
+    """What is shown of an object of `model` at the end of a relation that goes by the field `key`.
+
+    It is one type wherever it is shown, so that a schema describes it once.
+    """
+    kind = kind_of(column_of(model._meta.get_field(key)))
+    taken = str if kind is None else kind.taken
+    return record(f"{model.__name__}Reference", {"id": taken, "label": str})
 
 
 def column_of(field: Any) -> Any:
@@ -381,6 +412,19 @@ def _returned(function: Callable[..., Any]) -> Any:
     except (NameError, TypeError):
         return Any
     return None if found is type(None) else found
+
+
+def _no_json(name: str, field: Any) -> str:
+    if isinstance(field, models.CompositePrimaryKey):
+        parts = " and ".join(map(repr, field.field_names))
+        return (
+            f"the key is made of {parts}, and an object is known by one value: set lookup_field to "
+            "a field that is unique by itself. Without one, write a function with @tool."
+        )
+    return (
+        f"{name!r} is a {type(field).__name__}, which has no JSON: expose a method that makes some "
+        "of it."
+    )
 
 
 def _text(value: str | Promise | None) -> str:

@@ -22,10 +22,9 @@ from django.db.models import Avg, Count, Max, Min, Sum
 from django.db.models.functions import Trunc
 from pydantic import TypeAdapter
 
-from .annotations import record
 from .kinds import DATE, NUMBER, ExactDecimal, ExactDuration, Kind
 from .scope import Scope
-from .selection import Exposed
+from .selection import Exposed, reference_to
 
 COUNT: Final = "count(*)"
 FUNCTIONS: Final = ("count", "count_distinct", "sum", "avg", "min", "max")
@@ -35,7 +34,7 @@ PERIODS: Final = (*DATE_PERIODS, "hour")
 #: The longest name that is looked at.
 LONGEST: Final = 200
 
-_TERM: Final = re.compile(r"(?:([a-z_]+)\()?(\*|\w+(?:\.\w+)*)(\))?", re.ASCII)
+_TERM: Final = re.compile(r"(?:([a-z_]+)\()?(\*|\w+(?:\.\w+)*)(\))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ def periods_of(member: Exposed) -> tuple[str, ...]:
     """The periods by which a member can be grouped."""
     if not member.sortable or not member.kind.dated:
         return ()
-    return PERIODS if isinstance(_stored_as(member), models.DateTimeField) else DATE_PERIODS
+    return PERIODS if isinstance(member.stored_as, models.DateTimeField) else DATE_PERIODS
 
 
 def kind_of_term(term: Term, member: Exposed | None) -> Kind:
@@ -94,16 +93,16 @@ def kind_of_term(term: Term, member: Exposed | None) -> Kind:
     kind = member.kind
     if not term.function:
         if member.many:
-            one = record("Reference", {"id": kind.taken, "label": str})
+            one = reference_to(member.related, member.related._meta.pk.name)
             return replace(kind, shown=one | None)
         return kind
     if term.function in PERIODS:
-        with_time = isinstance(_stored_as(member), models.DateTimeField)
+        with_time = isinstance(member.stored_as, models.DateTimeField)
         taken: Any = datetime.datetime if with_time else datetime.date
         return Kind(shown=taken | None, taken=taken, lookups=DATE)
     if term.function in ("min", "max"):
-        return Kind(shown=kind.taken | None, taken=kind.taken, lookups=NUMBER)
-    field, taken = _stored_as(member), float
+        return Kind(shown=kind.taken | None, taken=kind.taken, plain=kind.plain, lookups=NUMBER)
+    field, taken = member.stored_as, float
     if isinstance(field, models.DurationField):
         taken = ExactDuration
     elif isinstance(field, models.DecimalField):
@@ -114,14 +113,9 @@ def kind_of_term(term: Term, member: Exposed | None) -> Kind:
 
 
 def _is_summed(member: Exposed) -> bool:
-    field = _stored_as(member)
+    field = member.stored_as
     number = member.kind.numeric or isinstance(field, models.DurationField)
     return number and "gt" in member.kind.lookups and not member.field.primary_key
-
-
-def _stored_as(member: Exposed) -> Any:
-    field = member.field
-    return field.output_field if isinstance(field, models.GeneratedField) else field
 
 
 # ------------------------------------------------------------------------------------- in one query
@@ -166,13 +160,14 @@ class Column:
             own = self.member.field.target_field.attname
         found = self.scope.related(self.member, keys)
         return {
-            getattr(obj, own): {"id": getattr(obj, own), "label": str(obj)}
+            getattr(obj, own): {"id": self.kind.plainly(getattr(obj, own)), "label": str(obj)}
             for obj in found
             if self.scope.may_view(obj)
         }
 
     def json(self, value: Any) -> Any:
         """A value as JSON; null for what JSON has no way to write."""
+        value = self.kind.plainly(value)
         if isinstance(value, float) and not math.isfinite(value):
             return None
         if isinstance(value, Decimal):
@@ -183,7 +178,7 @@ class Column:
 
     def _to_scale(self, value: Decimal) -> Decimal:
         """A decimal with the places of its field; without the noughts at the end, an average."""
-        places = None if self.member is None else _stored_as(self.member).decimal_places
+        places = None if self.member is None else self.member.stored_as.decimal_places
         if places is None or self.term.function == "avg":
             digits = format(value, "f")
             return Decimal(digits.rstrip("0").rstrip(".") if "." in digits else digits)

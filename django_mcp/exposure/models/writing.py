@@ -176,8 +176,9 @@ def held(exposed: ExposedModel, ctx: Context, key: Any, using: str) -> Any:
     objects = exposed.objects(ctx).using(using)
     obj = exposed.one(ctx, objects, key)
     if connections[using].features.has_select_for_update:
-        # A query of its own: what get_queryset() joins or groups cannot always be locked.
-        rows = exposed.model._base_manager.using(using).select_for_update()
+        # A query of its own: what get_queryset() or the order of the model joins, or groups, cannot
+        # always be locked.
+        rows = exposed.model._base_manager.using(using).order_by().select_for_update()
         list(rows.filter(pk=obj.pk))
         obj = exposed.one(ctx, objects, key)
     return obj
@@ -270,7 +271,8 @@ def _row(exposed: ExposedModel, ctx: Context, obj: Any, using: str) -> dict[str,
     """The object as the caller sees it now; None where they do not."""
     objects = exposed.objects(ctx).using(using)
     queryset, row = exposed.shape.load(objects, exposed.scope(ctx, objects))
-    found = next(iter(queryset.filter(pk=obj.pk)[:1]), None)
+    with exposed.asking(queryset):
+        found = next(iter(queryset.filter(pk=obj.pk)[:1]), None)
     if found is None or not exposed.may_view(ctx, found):
         return None
     return row(found)

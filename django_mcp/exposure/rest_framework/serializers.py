@@ -16,7 +16,7 @@ from django.utils.encoding import force_str
 from rest_framework import relations, serializers
 
 from ...server.errors import RegistrationError
-from ..form_schemas import MOST_CHOICES, key_type
+from ..form_fields import MOST_CHOICES, key_type
 from ..views.inputs import Input, Place, Source
 
 #: How deep serializers are followed into one another; below that, a value is an object.

@@ -3,7 +3,7 @@
 Their serializers become the input and the output schema, their filters and paginators arguments of
 lists. Nothing is called in place of REST framework and nothing of the view's is changed: how a
 request is parsed, who may make it, how often, and what is rendered, is the view's own business when
-it is called. That it knows the caller is the doing of `views.requests`.
+it is called. That it knows the caller is the doing of `requests`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 
 from ...server import docstrings
 from ...server.errors import RegistrationError
-from ..form_schemas import key_type
+from ..form_fields import key_type
 from ..views.facts import METHODS, Facts, Wanted, choose, own_doc
 from ..views.inputs import Input, Place, Source
 from ..views.routes import Route, View

@@ -15,14 +15,19 @@ from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.forms import BaseForm
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
 from django.utils.encoding import force_str
 
 from ...server.content import Audio, File, Image
 from ...server.errors import ToolError
+from ..requests import CallRequest, messages_of
 from .readable import text_of_page
-from .requests import ViewRequest, is_login
 
 #: Lines of what is wrong that are shown, and letters of each.
 MOST_LINES: Final = 30
@@ -47,7 +52,7 @@ class Answer:
     """The response of a view to `request`; `body` is all of its content."""
 
     tool: str
-    request: ViewRequest
+    request: CallRequest
     response: Any
     body: bytes
 
@@ -89,7 +94,7 @@ class Answer:
         location = self.response.get("Location")
         if not location:
             return f"The view answered {_phrase(self.response.status_code)}."
-        if is_login(location, self.request):
+        if _is_login(location, self.request):
             raise ToolError(_LOGIN)
         words = f"The view redirects to {self.request.build_absolute_uri(location)}"
         if self.request.method != "GET":
@@ -101,7 +106,7 @@ class Answer:
 
     def _messages(self) -> Iterator[str]:
         """What the view said to its user by django.contrib.messages, for the page that follows."""
-        for message in getattr(self.request, "_messages", ()):
+        for message in messages_of(self.request):
             yield force_str(message)
 
     # What did not
@@ -236,3 +241,26 @@ def _is_located(data: Any) -> bool:
     if not isinstance(data, dict):
         return False
     return isinstance(data.get("loc"), list) and isinstance(data.get("msg"), str)
+
+
+def _is_login(location: str, request: Any) -> bool:
+    """True where `location` is a page to log in at: the project's, or one that leads back to what
+    `request` is for."""
+    target = urlsplit(location)
+    names = _return_names(request)
+    values = [value for name, value in parse_qsl(target.query) if name in names]
+    if any(unquote(urlsplit(value).path) == request.path for value in values):
+        return True
+    try:
+        login = urlsplit(resolve_url(settings.LOGIN_URL)).path
+    except NoReverseMatch:
+        return False
+    return bool(target.path == login and login != request.path)
+
+
+def _return_names(request: Any) -> set[str]:
+    """What a login page is told under where to go back to: usually "next"; a view may differ."""
+    view = getattr(request.resolver_match, "func", None)
+    where = (view, getattr(view, "view_class", None))
+    found = [getattr(each, "redirect_field_name", None) for each in where]
+    return {REDIRECT_FIELD_NAME, *(name for name in found if isinstance(name, str))}

@@ -36,11 +36,11 @@ from django.utils.functional import LazyObject
 from ...backends.threads import DjangoWorkers
 from ...server.components import Callee
 from ...server.context import Context
-from ...server.errors import ToolError
+from ...server.errors import InvalidArguments, ToolError
 from ...server.threads import Workers
+from ..requests import CallRequest, request_for
 from .answers import Answer
 from .inputs import Inputs
-from .requests import ViewRequest, request_for
 from .routes import Route
 
 logger = logging.getLogger("django_mcp")
@@ -132,14 +132,27 @@ class ViewCall:
     def _handler(self, is_async: bool) -> ViewHandler:
         return _handler(is_async, tuple(settings.MIDDLEWARE) if self.middleware else None)
 
-    def _request(self, ctx: Context, arguments: dict[str, Any]) -> ViewRequest:
-        parts = self.inputs.parts(arguments)
+    def _request(self, ctx: Context, arguments: dict[str, Any]) -> CallRequest:
+        try:
+            parts = self.inputs.parts(arguments)
+        except ValueError as error:
+            raise InvalidArguments(self.tool, [str(error)]) from None
         set_urlconf(None)
         set_script_prefix("/")
         language = self._language(ctx)
         with translation.override(language) if language else contextlib.nullcontext():
             path_info = self.route.path_of(parts.path, self.tool)
-        request = request_for(ctx, self.method, path_info, parts, self.headers)
+        request = request_for(
+            ctx.principal,
+            self.method,
+            path_info,
+            origin=ctx.request,
+            headers=ctx.headers,
+            carried=self.headers,
+            query=parts.query,
+            form=parts.form,
+            json=parts.json,
+        )
         set_script_prefix(request.META["SCRIPT_NAME"])
         request.mcp_route = self.route  # type: ignore[attr-defined]
         return request
@@ -152,7 +165,7 @@ class ViewCall:
         asking.META["HTTP_ACCEPT_LANGUAGE"] = ctx.headers.get("accept-language", "")
         return translation.get_language_from_request(asking)
 
-    def _answer(self, request: ViewRequest, response: Any, body: bytes) -> Any:
+    def _answer(self, request: CallRequest, response: Any, body: bytes) -> Any:
         return Answer(tool=self.tool, request=request, response=response, body=body).value()
 
 

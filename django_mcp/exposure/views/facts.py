@@ -139,6 +139,8 @@ def _form_body(view_class: type[Any], option: Callable[[str], Any]) -> Source:
 
 
 def _demanded(given: Input) -> Input:
+    if given.kept:
+        return replace(given, required=False)
     schema = {key: value for key, value in given.schema.items() if key != "default"}
     return replace(given, schema=schema, required=True, preset=None)
 

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
 from ...server.errors import RegistrationError
-from ..form_schemas import Write, pairs_of
+from .browser import Write, pairs_of
 
 Place = Literal["path", "query", "form", "json", "whole"]
 
@@ -25,7 +27,8 @@ class Input:
 
     "whole" is a JSON body that is this one value. `write` gives the pairs of a name and a text that
     a query string or a form has for a value. `preset` is what a form has in it before anybody has
-    filled it in: it is sent where the argument is left out.
+    filled it in: it is sent where the argument is left out. What is `kept` stays as it is where it
+    is left out, as files do on pages.
     """
 
     name: str
@@ -35,8 +38,9 @@ class Input:
     key: str = ""
     write: Write | None = None
     preset: Any = None
+    kept: bool = False
 
-    def pairs(self, value: Any) -> Iterable[tuple[str, str]]:
+    def pairs(self, value: Any) -> Iterable[tuple[str, str | SimpleUploadedFile]]:
         return pairs_of(self.key or self.name, value) if self.write is None else self.write(value)
 
 
@@ -46,7 +50,7 @@ class Parts:
 
     path: dict[str, Any]
     query: list[tuple[str, str]]
-    form: list[tuple[str, str]] | None
+    form: list[tuple[str, str | SimpleUploadedFile]] | None
     json: Any
 
 
@@ -112,10 +116,13 @@ class Inputs:
         return schema
 
     def parts(self, arguments: Mapping[str, Any]) -> Parts:
-        """The parts of the request that checked `arguments` become."""
+        """The parts of the request that checked `arguments` become; raises ValueError for a file
+        that cannot be read, with the name of its argument."""
         path: dict[str, Any] = {}
         query: list[tuple[str, str]] = []
-        form: list[tuple[str, str]] | None = [] if "form" in self._places else None
+        form: list[tuple[str, str | SimpleUploadedFile]] | None = (
+            [] if "form" in self._places else None
+        )
         json: Any = {} if "json" in self._places else None
         for name, given in self._inputs.items():
             value = arguments.get(name, given.preset)
@@ -124,10 +131,13 @@ class Inputs:
             if given.place == "path":
                 path[given.key] = value
             elif given.place == "query":
-                query.extend(given.pairs(value))
+                query.extend((key, str(each)) for key, each in given.pairs(value))
             elif given.place == "form":
                 form = form if form is not None else []
-                form.extend(given.pairs(value))
+                try:
+                    form.extend(given.pairs(value))
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
             elif given.place == "whole":
                 json = value
             else:

@@ -27,7 +27,7 @@ from django.urls import (
 from django.urls.resolvers import RegexPattern, RoutePattern
 
 from ...server.errors import InvalidArguments, RegistrationError
-from ..form_schemas import text_of
+from .browser import text_of
 from .inputs import Input, Source
 
 #: Characters of a value in a path. Web servers take no request line that is much longer.

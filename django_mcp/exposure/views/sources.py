@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, cast
 
-from django.forms import BaseForm
+from django.forms import BaseForm, BooleanField, FileField
 from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
 from ...server.errors import RegistrationError
 from ...server.json_schema import schema_of
-from .. import form_schemas
+from .. import form_fields
+from . import browser
 from .inputs import Input, Place, Source
 
 _ALLOWED = (
@@ -74,26 +75,21 @@ def from_form(
     prefix: str | None = None,
     initial: Mapping[str, Any] = MappingProxyType({}),
 ) -> Source:
-    """The fields of a form; `prefix` and `initial` are those of the form in its page.
-
-    Raises RegistrationError for a field that has to be filled with a file.
-    """
+    """The fields of a form; `prefix` and `initial` are those of the form in its page."""
     fields = _fields(form)
     inputs = []
     for name, field in fields.items():
         if field.disabled:
             continue
-        if form_schemas.takes_file(field):
-            if field.required and place != "query":
-                raise RegistrationError(
-                    f"{form.__name__}.{name} is a file, which the arguments of a tool cannot "
-                    "carry: make it optional, or give body= without it."
-                )
+        if isinstance(field, FileField) and place == "query":
             continue
         key = f"{prefix}-{name}" if prefix else name
-        schema = form_schemas.field_schema(field)
+        schema = dict(form_fields.describe(field).schema)
+        schema.pop("default", None)
+        if not (field.required or isinstance(field, BooleanField)):
+            schema = form_fields.or_null(schema)
         # What a page shows first is not what it filters by.
-        preset = None if place == "query" else form_schemas.preset(field, initial.get(name))
+        preset = None if place == "query" else form_fields.preset(field, initial.get(name))
         if preset is not None:
             schema["default"] = preset
         inputs.append(
@@ -104,7 +100,8 @@ def from_form(
                 schema=schema,
                 required=field.required and preset is None,
                 preset=preset,
-                write=form_schemas.writer(field, key),
+                kept=isinstance(field, FileField),
+                write=browser.writer(field, key),
             )
         )
     return Source(inputs=tuple(inputs), place=place if place == "form" else None)

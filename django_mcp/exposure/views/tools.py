@@ -18,10 +18,10 @@ from ...server.components import TOOL_NAME, Tool
 from ...server.errors import RegistrationError
 from ...server.outputs import Output, wrapped
 from ...server.schemas import RawArguments
+from ..requests import NEVER_CARRIED
 from .calls import ViewCall, callee
 from .facts import METHODS, Facts, Wanted, facts_of
 from .inputs import Inputs, Source
-from .requests import NEVER_CARRIED
 from .routes import Route, own_route, route_of
 from .sources import output_schema, source_of
 

@@ -22,8 +22,7 @@ class Public(ModelResource):
         return True
 
 
-# Tools to list, search, get, create, update, delete and sum up; resources at library://authors, of
-# which every change is told, whoever makes it.
+# Every tool there is, and resources at library://authors, of which every change is told.
 @expose(Author)
 class Authors(Public):
     fields = ("name", "born", "died", "books")
@@ -31,14 +30,10 @@ class Authors(Public):
     ordering = ("name",)
     tools = ("list", "search", "get", "create", "update", "delete", "aggregate")
 
-    def has_add_permission(self, ctx: Any) -> bool:
+    def has_add_permission(self, ctx: Any, obj: Any = None) -> bool:
         return True
 
-    def has_change_permission(self, ctx: Any, obj: Any = None) -> bool:
-        return True
-
-    def has_delete_permission(self, ctx: Any, obj: Any = None) -> bool:
-        return True
+    has_change_permission = has_delete_permission = has_add_permission
 
 
 # Read only, and a tool for questions of the host's own: {"group_by": ["author.name"], …}.

@@ -149,6 +149,22 @@ def test_what_the_admin_does_not_have_is_refused_when_it_is_registered(
         server.add_admin_action(model, action)
 
 
+async def test_an_action_may_be_one_that_only_a_request_knows(
+    server: MCPServer, door: Door
+) -> None:
+    server.add_admin_action(Branch, "close", destructive=True)
+    branch = await Branch.objects.acreate(code="north")
+
+    listed = (await door.post(envelope("tools/list"), x_caller="remover")).result["tools"]
+    refused = await run(door, "close_branch", branch.pk, caller="super")
+    done = await run(door, "close_branch", branch.pk, caller="remover")
+
+    assert [tool["description"] for tool in listed] == ["Close: 100 at most, by their keys."]
+    assert refused["message"] == "Unknown tool: close_branch"
+    assert done == said("Close: 1 branch.")
+    assert not (await Branch.objects.aget()).open
+
+
 # Which objects
 
 

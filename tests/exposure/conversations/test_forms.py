@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -11,12 +12,14 @@ import pytest
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.core.validators import FileExtensionValidator
 from django.db import connection
 from django.http import Http404
 from django.utils.translation import gettext_lazy
 from jsonschema import Draft202012Validator
 
 from django_mcp import Context, MCPServer, Principal
+from django_mcp.exposure import uploads
 from django_mcp.server.errors import RegistrationError
 from tests.conversations.talk import failed, said
 from tests.doors import Door, envelope
@@ -160,6 +163,10 @@ async def test_a_function_takes_the_form_the_data_the_context_and_arguments_of_i
 # Every kind of field
 
 
+#: The bytes of a file, one more than one may have.
+TOO_MUCH = base64.b64encode(b"x" * (uploads.MOST_BYTES + 1)).decode()
+
+
 class Everything(forms.Form):
     title = forms.CharField(max_length=10, min_length=2, required=False)
     slug = forms.SlugField(required=False)
@@ -220,10 +227,10 @@ async def test_every_kind_of_field_has_a_schema(door: Door) -> None:
     assert found["properties"].pop("address")["type"] == "string"
     choice = {"type": "string", "enum": ["a", "b"]}
     assert found["properties"] == {
-        "title": {"type": "string", "minLength": 2, "maxLength": 10},
+        "title": {"type": "string", "maxLength": 10},
         "slug": {"type": "string"},
         "count": {"type": "integer"},
-        "price": {"type": "number", "minimum": 0.5},
+        "price": {"type": ["number", "string"], "minimum": 0.5},
         "ratio": {"type": "number", "maximum": 1},
         "flag": {"type": "boolean"},
         "maybe": {"type": ["boolean", "null"]},
@@ -265,6 +272,7 @@ async def test_every_kind_of_field_has_a_schema(door: Door) -> None:
             "description": "Tags, each by its primary key.",
         },
         "hidden": {"type": "string"},
+        "file": uploads.SCHEMA,
     }
 
 
@@ -360,7 +368,24 @@ async def test_a_json_may_be_a_bare_text(door: Door, seen: list[Any]) -> None:
         ("mail", "ada", "Enter a valid email address."),
         ("unique", "7", "Enter a valid UUID."),
         ("fixed", "x", "is not an argument"),
-        ("file", "x", "is not an argument"),
+        ("file", "x", "should be a file: an object with name, data in Base64, and mime_type"),
+        ("file", {"name": "a.txt"}, "should be a file"),
+        ("file", {"name": "a.txt", "data": "", "size": 1}, "should be a file"),
+        ("file", {"name": "../a.txt", "data": "YQ=="}, "name should be the name of a file"),
+        ("file", {"name": "..", "data": "YQ=="}, "name should be the name of a file"),
+        ("file", {"name": 'a".txt', "data": "YQ=="}, "name should be the name of a file"),
+        ("file", {"name": "a\r\nb.txt", "data": "YQ=="}, "name should be the name of a file"),
+        ("file", {"name": "a" * 101, "data": "YQ=="}, "name should be the name of a file"),
+        ("file", {"name": "a.txt", "data": "YQ"}, "data should be the bytes of the file in"),
+        ("file", {"name": "a.txt", "data": "\u00e9"}, "data should be the bytes of the file in"),
+        ("file", {"name": "a.txt", "data": [1]}, "data should be the bytes of the file in"),
+        ("file", {"name": "a.txt", "data": TOO_MUCH}, "data should have at most 1,048,576 bytes"),
+        (
+            "file",
+            {"name": "a.txt", "data": "YQ==", "mime_type": "text/plain\r\nX-A: 1"},
+            "mime_type should be one",
+        ),
+        ("file", {"name": "a.txt", "data": ""}, "The submitted file is empty."),
     ],
 )  # fmt: skip
 async def test_what_does_not_fit_a_field_is_told(
@@ -563,15 +588,53 @@ async def test_a_box_that_has_to_be_ticked_says_so(door: Door, server: MCPServer
     assert await door.tool("one", {"agreed": True}) == said("done")
 
 
+async def test_a_file_is_given_with_its_name_and_its_bytes(door: Door, server: MCPServer) -> None:
+    class Report(forms.Form):
+        prefix = "report"
+        scan = forms.FileField(validators=[FileExtensionValidator(["txt"])])
+
+    @server.tool.form(Report, "one", form_kwargs=lambda ctx: {"prefix": "its"})
+    def take(cleaned_data):  # type: ignore[no-untyped-def]
+        scan = cleaned_data["scan"]
+        return f"{scan.name} {scan.content_type} {scan.size} {scan.read()!r}"
+
+    schema = await schema_of(door)
+    assert schema["required"] == ["scan"]
+    assert schema["properties"]["scan"] == uploads.SCHEMA
+    file = {"name": "naïve plan.txt", "data": base64.b64encode("é".encode()).decode()}
+    assert await door.tool("one", {"scan": file}) == said(
+        "naïve plan.txt text/plain 2 b'\\xc3\\xa9'"
+    )
+    assert await door.tool("one", {"scan": {**file, "mime_type": "text/markdown"}}) == said(
+        "naïve plan.txt text/markdown 2 b'\\xc3\\xa9'"
+    )
+    assert await door.tool("one", {"scan": {**file, "name": "plan.exe"}}) == wrong(
+        "scan: File extension “exe” is not allowed. Allowed extensions are: txt."
+    )
+    assert await door.tool("one", {}) == wrong("scan: This field is required.")
+
+
+async def test_a_field_of_several_parts_takes_them_in_order(door: Door, server: MCPServer) -> None:
+    class Range(forms.MultiValueField):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(fields=[forms.IntegerField(), forms.IntegerField()], **options)
+
+        def compress(self, data_list: Any) -> Any:
+            return list(data_list)
+
+    class Shelf(forms.Form):
+        years = Range()
+
+    server.tool.form(Shelf, "one")(lambda cleaned_data: str(cleaned_data["years"]))
+
+    assert await door.tool("one", {"years": [1900, "1999"]}) == said("[1900, 1999]")
+    assert await door.tool("one", {"years": [1, 2, 3]}) == wrong(
+        "years: should be an array of at most 2 parts; got [1,2,3]"
+    )
+    assert await door.tool("one", {"years": [1, None]}) == wrong("years: This field is required.")
+
+
 # What cannot be registered
-
-
-class WithFile(forms.Form):
-    file = forms.FileField()
-
-
-class WithParts(forms.Form):
-    parts = forms.MultiValueField(fields=[forms.CharField(), forms.CharField()])
 
 
 LoanSet = forms.formset_factory(Loan)
@@ -583,12 +646,10 @@ LoanSet = forms.formset_factory(Loan)
         (LoanSet, {}, "is a formset"),
         (Loan(), {}, "give a class"),
         (dict, {}, "give a class"),
-        (WithFile, {}, "the field 'file' is a file"),
-        (WithParts, {}, "the field 'parts' is a MultiValueField"),
         (Loan, {"instance": lambda: None}, "no ModelForm"),
     ],
 )
-def test_a_form_that_cannot_be_written_down_is_refused_when_it_is_registered(
+def test_what_is_no_form_of_one_object_is_refused_when_it_is_registered(
     server: MCPServer, form: Any, options: Any, words: str
 ) -> None:
     with pytest.raises(RegistrationError, match=words):

@@ -44,6 +44,30 @@ async def content(door: Door, uri: str, **headers: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 @pytest.mark.django_db
+async def test_what_a_page_would_not_find_is_not_found(
+    door: Door, server: MCPServer, sync: bool
+) -> None:
+    def plain(book_id: int) -> dict[str, Any]:
+        return {"title": Book.objects.get(pk=book_id)}
+
+    async def awaited(book_id: int) -> dict[str, Any]:
+        return {"title": await Book.objects.aget(pk=book_id)}
+
+    context = plain if sync else awaited
+    server.add_template_prompt("shelf/review.md", context, "review")
+    server.add_template_resource("shelf://books/{book_id}", "shelf/review.md", context)
+
+    prompt = {"name": "review", "arguments": {"book_id": "7"}}
+    refused = await door.post(envelope("prompts/get", prompt))
+    missing = await door.post(envelope("resources/read", {"uri": "shelf://books/7"}))
+
+    assert "matching query" not in str(refused.error)
+    assert refused.error["code"] == -32602
+    assert missing.error["message"] == "Resource not found: shelf://books/7"
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@pytest.mark.django_db
 async def test_a_template_is_a_prompt_with_what_a_function_puts_into_it(
     door: Door, server: MCPServer, sync: bool
 ) -> None:

@@ -41,13 +41,13 @@ class Guest:
         reply: Reply = async_to_sync(self.ask)(method, **params)
         return reply
 
-    async def call(self, tool: str, **arguments: Any) -> Any:
+    async def call(self, tool: str, /, **arguments: Any) -> Any:
         """The structured content of a tool's result; fails where the tool did."""
         result = (await self.ask("tools/call", name=tool, arguments=arguments)).result
         assert not result.get("isError"), result
         return result["structuredContent"]
 
-    async def fail(self, tool: str, **arguments: Any) -> str:
+    async def fail(self, tool: str, /, **arguments: Any) -> str:
         """What a tool says that failed."""
         result = (await self.ask("tools/call", name=tool, arguments=arguments)).result
         assert result["isError"], result
@@ -114,14 +114,20 @@ def fill(using: str = "default") -> None:
             cursor.execute(statement)
 
 
+#: In what keeps a limit of time, on PostgreSQL and on MariaDB.
+OF_LIMITS = ("SAVEPOINT", "statement_timeout", "max_statement_time")
+
+
 async def captured_in(call: Any, using: str = "default") -> list[str]:
-    """The statements of a call; the connection is that of the thread tests share."""
+    """The statements of a call, without those that limit its time; the connection is that of the
+    thread tests share."""
     context = await sync_to_async(lambda: CaptureQueriesContext(connections[using]))()
     await sync_to_async(context.__enter__)()
     await call
 
     def ended() -> list[str]:
         context.__exit__(None, None, None)
-        return [query["sql"] for query in context.captured_queries]
+        statements = [query["sql"] for query in context.captured_queries]
+        return [each for each in statements if not any(part in each for part in OF_LIMITS)]
 
     return await sync_to_async(ended)()

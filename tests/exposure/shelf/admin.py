@@ -112,6 +112,17 @@ class BookAdmin(admin.ModelAdmin):
         queryset.update(note="said")
 
 
+@admin.action(description="Close the %(verbose_name_plural)s")
+def close(model_admin: Any, request: HttpRequest, queryset: QuerySet[Branch]) -> None:
+    queryset.update(open=False)
+
+
 @admin.register(Branch)
 class BranchAdmin(admin.ModelAdmin):
-    """With no action but that of every ModelAdmin."""
+    """With no action but that of every ModelAdmin, and one that only some requests know of."""
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        actions = super().get_actions(request)
+        if request.user.username == "remover":
+            actions["close"] = self.get_action(close)
+        return actions

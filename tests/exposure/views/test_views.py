@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import uuid
 from typing import Annotated, Any
@@ -11,18 +12,24 @@ import pytest
 from django import forms
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
+from django.core.files.storage import InMemoryStorage
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils.functional import SimpleLazyObject
+from django.views.decorators.csrf import csrf_protect
+from django.views.generic import UpdateView
 from pydantic import BaseModel, Field
 
 from django_mcp import MCPServer, Principal
+from django_mcp.exposure import uploads
 from django_mcp.protocol import jsonrpc
 from django_mcp.server.errors import RegistrationError
 from django_mcp.server.exchange import Caller, Exchange, Nowhere
 from django_mcp.server.peer import unremembered
 from tests.conversations.talk import consumer_of
 from tests.doors import Request, envelope, headers_for
+from tests.exposure.depot.models import Vehicle
 from tests.exposure.views.pages import urls, views
 
 pytestmark = pytest.mark.django_db
@@ -401,7 +408,7 @@ async def test_a_form_view_takes_its_fields(server: MCPServer, guest: Any) -> No
     assert tool["annotations"] == {"readOnlyHint": False}
     assert tool["inputSchema"]["required"] == ["name"]
     assert tool["inputSchema"]["properties"] == {
-        "name": {"type": "string", "maxLength": 150, "title": "Name"},
+        "name": {"type": "string", "minLength": 1, "maxLength": 150, "title": "Name"},
         "size": {
             "type": ["integer", "null"],
             "minimum": 1,
@@ -409,9 +416,18 @@ async def test_a_form_view_takes_its_fields(server: MCPServer, guest: Any) -> No
             "description": "How many fit in.",
             "default": 2,
         },
-        "colour": {"enum": ["r", "g", ""], "description": "r: Red; g: Green", "default": "r"},
+        "colour": {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "oneOf": [{"const": "r", "title": "Red"}, {"const": "g", "title": "Green"}],
+                },
+                {"type": "null"},
+            ],
+            "default": "r",
+        },
         "open": {"type": "boolean"},
-        "kind": {"type": "string", "default": "plain"},
+        "kind": {"type": "string", "minLength": 1, "default": "plain"},
     }
 
     async def created(**arguments: Any) -> str:
@@ -431,7 +447,72 @@ async def test_a_form_view_takes_its_fields(server: MCPServer, guest: Any) -> No
         "open": False,
         "kind": "plain",
     }
-    assert json.loads(await created(name="empty", size=None, colour=""))["size"] is None
+    assert json.loads(await created(name="empty", size=None, colour=None))["size"] is None
+
+
+class Report(forms.Form):
+    title = forms.CharField()
+    scan = forms.FileField()
+
+
+@csrf_protect
+def take_report(request: HttpRequest) -> HttpResponse:
+    form = Report(request.POST, request.FILES)
+    if not form.is_valid():
+        return JsonResponse(form.errors, status=400)
+    scan = form.cleaned_data["scan"]
+    found = [form.cleaned_data["title"], scan.name, scan.content_type, list(scan.read())]
+    return JsonResponse({"found": found})
+
+
+async def test_a_file_reaches_the_view_as_an_upload(server: MCPServer, guest: Any) -> None:
+    server.add_view(take_report, path="reports/", body=Report)
+    visitor = guest()
+    content = bytes(range(256)) + b"\r\n--x\r\n"
+    file = {"name": "naïve plan.bin", "data": base64.b64encode(content).decode()}
+
+    schema = (await visitor.tools())["take_report"]["inputSchema"]
+    assert schema["properties"]["scan"] == uploads.SCHEMA
+    assert schema["required"] == ["title", "scan"]
+    found = await visitor.call("take_report", title="né\r\n--x", scan=file)
+    assert found["found"] == [
+        "né\r\n--x",
+        "naïve plan.bin",
+        "application/octet-stream",
+        list(content),
+    ]
+    said = await visitor.fail("take_report", title="t", scan={**file, "data": "no"})
+    assert said.endswith("- scan: data should be the bytes of the file in Base64")
+    said = await visitor.fail("take_report", title="t", scan={**file, "data": ""})
+    assert "scan: The submitted file is empty." in said
+    said = await visitor.fail("take_report", title="t", scan={**file, "mime_type": "a/b\r\nX: 1"})
+    assert "mime_type should be one" in said
+    assert "scan" in await visitor.fail("take_report", title="t")
+
+
+class EditVehicle(UpdateView):
+    model = Vehicle
+    fields = ("plate", "paper")
+    success_url = "/done/"
+
+
+async def test_a_file_that_an_update_does_not_name_stays(
+    server: MCPServer, guest: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Vehicle._meta.get_field("paper"), "storage", InMemoryStorage())
+    server.add_view(EditVehicle, "edit", path="vehicles/<int:pk>/")
+    visitor = guest()
+    vehicle = await Vehicle.objects.acreate(plate="a-1")
+    paper = {"name": "first.txt", "data": base64.b64encode(b"first").decode()}
+
+    schema = (await visitor.tools())["edit"]["inputSchema"]
+    assert schema["required"] == ["pk", "plate"]
+    for arguments in ({"paper": paper}, {}, {"paper": None}):
+        params = {"name": "edit", "arguments": {"pk": vehicle.pk, "plate": "b-2", **arguments}}
+        assert not (await visitor.ask("tools/call", **params)).result.get("isError")
+        await vehicle.arefresh_from_db()
+        assert vehicle.plate == "b-2"
+        assert vehicle.paper.read() == b"first"
 
 
 async def test_a_form_that_is_not_valid_is_told_by_field(server: MCPServer, guest: Any) -> None:

@@ -1,0 +1,1 @@
+"""Models with fields that are seldom seen, and with names that are."""
