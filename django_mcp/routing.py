@@ -24,7 +24,7 @@ from django.urls.resolvers import RoutePattern
 
 from . import conf
 from .default import default_server
-from .endpoints import Transport, build_entrance
+from .endpoints import Served, Transport, build_entrance, serve
 from .server.server import MCPServer
 from .transports.http.consumers import AsgiSocket, MCPConsumer, MCPWebSocketConsumer, Receive, Send
 from .transports.http.entrance import Entrance
@@ -144,6 +144,7 @@ class MCPRouter:
         self._inner = inner
         self._inner_takes_sockets = not _is_django_alone(inner)
         self._servers: list[MCPServer] = []
+        self._served: list[Served] = []
         self._http = Routes()
         self._websocket = Routes()
         for mounted in mounts:
@@ -153,6 +154,7 @@ class MCPRouter:
             routes = self._websocket if mounted.transport == "websocket" else self._http
             entrance = build_entrance(mounted.transport, server, mounted.authenticate)
             routes.add(mounted.route, _consumer_of(entrance)(entrance))
+            self._served.append(serve(mounted.route, entrance))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

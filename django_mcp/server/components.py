@@ -23,6 +23,7 @@ from .access import AccessRule
 from .context import Context
 from .errors import RegistrationError
 from .schemas import Arguments, Input, Output, RawArguments
+from .scopes import scopes_of
 from .signatures import Signature, inspect_function
 from .threads import Workers
 
@@ -70,10 +71,16 @@ class Tool:
     param_headers: tuple[ParamHeader, ...] = ()
     timeout: float | None = None
     rule: AccessRule | None = None
+    scopes: tuple[str, ...] | None = None
 
     @property
     def key(self) -> str:
         return self.definition.name
+
+    @property
+    def only_reads(self) -> bool:
+        annotations = self.definition.annotations
+        return annotations is not None and annotations.read_only_hint is True
 
     def definition_in(self, revision: Revision) -> types.Tool:
         """What a client of `revision` is told of it: the output schema is that of the structured
@@ -91,6 +98,8 @@ class Resource:
     definition: types.Resource
     callee: Callee
     rule: AccessRule | None = None
+    scopes: tuple[str, ...] | None = None
+    only_reads: bool = True
 
     @property
     def key(self) -> str:
@@ -116,6 +125,8 @@ class ResourceTemplate:
     rule: AccessRule | None = None
     visible: Callee | None = None
     confined: bool = True
+    scopes: tuple[str, ...] | None = None
+    only_reads: bool = True
 
     @property
     def key(self) -> str:
@@ -133,6 +144,8 @@ class Prompt:
     callee: Callee
     arguments: Arguments
     rule: AccessRule | None = None
+    scopes: tuple[str, ...] | None = None
+    only_reads: bool = True
 
     @property
     def key(self) -> str:
@@ -156,6 +169,7 @@ def tool(
     arguments: Input | None = None,
     timeout: float | None = None,
     rule: AccessRule | None = None,
+    scopes: Sequence[str] | None = None,
 ) -> Tool:
     """Build the tool that calls `function`; raises RegistrationError for what cannot be served.
 
@@ -198,6 +212,7 @@ def tool(
         param_headers=headers,
         timeout=timeout,
         rule=rule,
+        scopes=scopes_of(scopes, f"Tool {name!r}"),
     )
 
 
@@ -216,6 +231,7 @@ def resource(
     rule: AccessRule | None = None,
     visible: Visible | None = None,
     confined: bool = True,
+    scopes: Sequence[str] | None = None,
 ) -> Resource | ResourceTemplate:
     """Build the resource behind `uri`: a template where the URI has variables.
 
@@ -233,6 +249,7 @@ def resource(
         )
     signature = inspect_function(function, context_type=Context, name=name)
     _check_variables(uri, template, signature)
+    named_scopes = scopes_of(scopes, repr(uri))
     shared: dict[str, Any] = {
         "name": signature.name,
         "title": _text(title),
@@ -248,7 +265,9 @@ def resource(
                 f"{uri!r} has no variables: who may see it, its permission says, and not visible."
             )
         definition = types.Resource(uri=uri, size=size, **shared)
-        return Resource(definition=definition, callee=callee(signature), rule=rule)
+        return Resource(
+            definition=definition, callee=callee(signature), rule=rule, scopes=named_scopes
+        )
     if size is not None:
         raise RegistrationError(f"{uri!r}: only a resource without variables has a size.")
     return ResourceTemplate(
@@ -259,6 +278,7 @@ def resource(
         rule=rule,
         visible=None if visible is None else _asked_of_several(visible),
         confined=confined,
+        scopes=named_scopes,
     )
 
 
@@ -289,6 +309,7 @@ def prompt(
     icons: Sequence[types.Icon] = (),
     meta: Mapping[str, Any] | None = None,
     rule: AccessRule | None = None,
+    scopes: Sequence[str] | None = None,
 ) -> Prompt:
     """Build the prompt that `function` writes."""
     signature = inspect_function(function, context_type=Context, name=name)
@@ -301,7 +322,13 @@ def prompt(
         icons=list(icons) or None,
         meta=dict(meta) if meta else None,
     )
-    return Prompt(definition=definition, callee=callee(signature), arguments=arguments, rule=rule)
+    return Prompt(
+        definition=definition,
+        callee=callee(signature),
+        arguments=arguments,
+        rule=rule,
+        scopes=scopes_of(scopes, f"Prompt {signature.name!r}"),
+    )
 
 
 def callee(signature: Signature) -> Callee:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from .calls import is_reported, printable, report
 from .context import Context
 from .errors import ClientCannotAnswer, NotFound, NotPermitted, ToolError
 from .exchange import Exchange
+from .scopes import InsufficientScope
 
 logger = logging.getLogger("django_mcp")
 
@@ -37,13 +38,15 @@ logger = logging.getLogger("django_mcp")
 class Reply:
     """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it.
 
-    `outcome` and `code` are what `calls.CallRecord` has under these names.
+    `outcome` and `code` are what `calls.CallRecord` has under these names. `headers` are there
+    where HTTP has to say more than that the message was answered; its status then counts.
     """
 
     status: int
     body: bytes
     outcome: str = "ok"
     code: int | None = None
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 #: The JSON of a result object that was written before, and is sent as it is.
@@ -220,6 +223,9 @@ def unknown(exchange: Exchange) -> ProtocolError:
 
 def _error(exchange: Exchange, error: ProtocolError) -> Reply:
     body = jsonrpc.error_bytes(exchange.request.id, error)
+    challenge = exchange.caller.challenge
+    if isinstance(error, InsufficientScope) and challenge is not None:
+        return Reply(error.status, body, "error", error.code, challenge(error.required))
     return Reply(error.status, body, "error", error.code)
 
 

@@ -22,8 +22,8 @@ from ...protocol.jsonrpc import RequestId
 from ...protocol.revisions import Revision
 from ...server.events import Event, EventLog, EventTaken, NoEvents, event_id, new_stream
 from ...server.hub import Hub
-from .responses import KEEP_ALIVE, Response
-from .types import JSON, Channel, ReplyHeaders
+from .responses import KEEP_ALIVE, Answer, Response
+from .types import JSON, Channel
 
 logger = logging.getLogger("django_mcp")
 
@@ -112,12 +112,12 @@ class CallStream:
         """The client has gone away."""
         self._response.lose_client()
 
-    async def finish(self, replies: Sequence[tuple[int, bytes]], *, batch: bool) -> None:
-        """Write the answers, each a status and a message; what is said later is not sent."""
+    async def finish(self, replies: Sequence[Answer], *, batch: bool) -> None:
+        """Write the answers; what is said later is not sent."""
         async with self._lock:
             self._ended = True
             if self._name:
-                await self._end([body for _, body in replies])
+                await self._end([reply.body for reply in replies])
             else:
                 await self._reply(replies, batch)
 
@@ -159,13 +159,13 @@ class CallStream:
         if self._let_go and self._response.is_stream:
             await self._response.end()
 
-    async def _reply(self, replies: Sequence[tuple[int, bytes]], batch: bool) -> None:
-        headers: ReplyHeaders = [JSON]
+    async def _reply(self, replies: Sequence[Answer], batch: bool) -> None:
         if batch:
-            await self._response.reply(200, headers, b"[%b]" % b",".join(b for _, b in replies))
+            whole = b"[%b]" % b",".join(reply.body for reply in replies)
+            await self._response.reply(200, [JSON], whole)
         else:
-            status, body = replies[0]
-            await self._response.reply(status, headers, body)
+            only = replies[0]
+            await self._response.reply(only.status, [JSON, *only.headers], only.body)
 
     async def _end(self, bodies: Sequence[bytes]) -> None:
         await self._append(bodies, are_last=True)

@@ -9,8 +9,8 @@ here: `stateless` cancels it, `call_streams` keeps what it writes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from ...protocol import jsonrpc, sse
 from ...protocol.errors import ProtocolError
@@ -21,6 +21,15 @@ from .types import EVENT_STREAM, JSON, Channel, ReplyHeaders
 KEEP_ALIVE: Final = 15.0
 #: Seconds a client has to take what is written before it counts as gone.
 WRITE_TIMEOUT: Final = 30.0
+
+
+class Answer(NamedTuple):
+    """One answer as HTTP carries it: the status, one JSON-RPC message, and more headers."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
 
 _JSON_ONLY: Final[ReplyHeaders] = [JSON]
 
@@ -125,7 +134,8 @@ class Response:
         """Write, awaited, the answer: as the last event of the stream if there is one."""
         if self.is_stream:
             return self.end(sse.encode(reply.body))
-        return self.reply(reply.status, _JSON_ONLY, reply.body)
+        headers = [JSON, *reply.headers] if reply.headers else _JSON_ONLY
+        return self.reply(reply.status, headers, reply.body)
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         """Write the whole response at once."""

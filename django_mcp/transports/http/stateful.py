@@ -34,7 +34,7 @@ from ...server.sessions import Session
 from . import listening
 from .call_streams import CallStream
 from .guard import Refusal, accepts
-from .responses import refuse
+from .responses import Answer, refuse
 from .types import JSON, Channel, Headers, ReplyHeaders
 
 logger = logging.getLogger("django_mcp")
@@ -251,13 +251,13 @@ async def _run(
 
 async def _reply(
     conversation: Conversation, request: Request | InvalidRequest, stream: CallStream | None
-) -> tuple[int, bytes] | None:
-    """Status and body of the answer; None for a call that was cancelled."""
+) -> Answer | None:
+    """The answer; None for a call that was cancelled."""
     if isinstance(request, InvalidRequest):
-        return request.status, jsonrpc.error_bytes(request.id, request)
+        return Answer(request.status, jsonrpc.error_bytes(request.id, request))
     if request.method == INITIALIZE:
         error = InvalidRequest("initialize must not be part of a batch.")
-        return error.status, jsonrpc.error_bytes(request.id, error)
+        return Answer(error.status, jsonrpc.error_bytes(request.id, error))
     if stream is None:
         reply: Reply | None = await conversation.answer_alone(request)
     else:
@@ -266,7 +266,12 @@ async def _reply(
         return None
     # Of an answer to a message, HTTP says only that it arrived: clients of these revisions take
     # any other status for a failure of the connection.
-    return (reply.status if reply.outcome == "refused" else 200), reply.body
+    return _as_http(reply)
+
+
+def _as_http(reply: Reply) -> Answer:
+    counts = reply.outcome == "refused" or reply.headers
+    return Answer(reply.status if counts else 200, reply.body, reply.headers)
 
 
 def _cancelled(request: Request | InvalidRequest) -> bytes:
@@ -274,19 +279,19 @@ def _cancelled(request: Request | InvalidRequest) -> bytes:
 
 
 def _all(
-    requests: Sequence[Request | InvalidRequest], replies: Sequence[tuple[int, bytes] | None]
-) -> list[tuple[int, bytes]]:
+    requests: Sequence[Request | InvalidRequest], replies: Sequence[Answer | None]
+) -> list[Answer]:
     """The replies, with an error for each call that was cancelled."""
     pairs = zip(requests, replies, strict=True)
-    return [reply or (200, _cancelled(request)) for request, reply in pairs]
+    return [reply or Answer(200, _cancelled(request)) for request, reply in pairs]
 
 
-async def _write_whole(channel: Channel, replies: Sequence[tuple[int, bytes]], batch: bool) -> None:
+async def _write_whole(channel: Channel, replies: Sequence[Answer], batch: bool) -> None:
     if batch:
-        await channel.reply(200, [JSON], b"[%b]" % b",".join(body for _, body in replies))
+        await channel.reply(200, [JSON], b"[%b]" % b",".join(reply.body for reply in replies))
     else:
-        status, body = replies[0]
-        await channel.reply(status, [JSON], body)
+        only = replies[0]
+        await channel.reply(only.status, [JSON, *only.headers], only.body)
 
 
 # ------------------------------------------------------------------------------- without a session
@@ -300,7 +305,8 @@ async def _post_unremembered(
         await _batch_unremembered(server, caller, version, message, channel)
     elif isinstance(message, Request):
         reply = await answer_unremembered(server, message, caller, version)
-        await channel.reply(200, [JSON], reply.body)
+        status = reply.status if reply.headers else 200
+        await channel.reply(status, [JSON, *reply.headers], reply.body)
     elif isinstance(message, Notification):
         await channel.reply(202, [], b"")
     else:

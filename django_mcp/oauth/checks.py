@@ -1,0 +1,1 @@
+"""System checks of this app; filled by what is unsafe to run with."""
