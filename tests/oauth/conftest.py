@@ -19,6 +19,7 @@ from django_mcp.routing import MCPRouter, mount
 from django_mcp.server.broker import InMemoryBroker
 from django_mcp.server.events import InMemoryEvents
 from django_mcp.server.sessions import InMemorySessions
+from tests.conversations.talk import Client
 from tests.doors import AsgiDoor, Reply, envelope
 from tests.oauth.people import Person, Program
 
@@ -112,6 +113,17 @@ class Door(AsgiDoor):
     async def asking(self, token: str | None, method: str, params: Any = None) -> Reply:
         header = None if token is None else f"Bearer {token}"
         return await self.post(envelope(method, params), authorization=header)
+
+
+class SessionClient(Client):
+    """A client of a revision with sessions, which sends its token with everything."""
+
+    def __init__(self, door: Door, token: str) -> None:
+        super().__init__(door)
+        self.token = token
+
+    def headers(self, **changed: str | None) -> list[tuple[str, str]]:
+        return super().headers(**{"authorization": f"Bearer {self.token}", **changed})
 
 
 @pytest.fixture

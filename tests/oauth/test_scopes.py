@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from django_mcp import MCPServer, Principal
+from django_mcp import Context, MCPServer, Principal
 from django_mcp.server.errors import RegistrationError
 from django_mcp.server.scopes import ScopePolicy
-from tests.conversations.talk import Client as SessionClient
 from tests.conversations.talk import consumer_of
 from tests.doors import Reply, envelope
-from tests.oauth.conftest import Door, grant
+from tests.oauth.conftest import Door, SessionClient, grant
 from tests.oauth.people import Person, Program
 
 Connected = Callable[..., Awaitable[str]]
@@ -163,10 +162,8 @@ async def test_in_a_session_a_call_is_challenged_by_http_too(
     door: Door, with_scopes: Connected
 ) -> None:
     token = await with_scopes("mcp:read")
-    header = f"Bearer {token}"
-    client = SessionClient(door, authorization=header)
-    await client.initialize()
-    reply = await client.call("tools/call", {"name": "lend", "arguments": {}})
+    client = await SessionClient(door, token).begin()
+    reply = await client.post(client.call("lend"))
 
     assert challenged(reply)["scope"] == "mcp:read desk:lend desk:stamp"
     assert reply.error["code"] == -32600
@@ -197,3 +194,62 @@ async def test_an_authentication_of_the_projects_own_may_grant_scopes(server: MC
 def test_what_is_no_scope_is_refused_when_it_is_registered(server: MCPServer, scopes: Any) -> None:
     with pytest.raises(RegistrationError, match="scope"):
         server.add_tool(lambda: "x", "odd", scopes=scopes)
+
+
+# 21, 22: sessions and states belong to one user at one client
+
+
+async def test_a_session_belongs_to_one_user_and_one_client(
+    door: Door, anna: Person, ben: Person, program: Program, tokens: dict[str, Any]
+) -> None:
+    client = await SessionClient(door, tokens["access_token"]).begin()
+    others = [
+        await sync_to_async(program.connect)(ben),
+        await sync_to_async(Program().connect)(anna),
+    ]
+
+    for other in others:
+        client.token = other["access_token"]
+        assert (await client.request("tools/list")).status == 404
+    client.token = tokens["access_token"]
+    assert (await client.request("tools/list")).status == 200
+
+
+async def test_a_session_goes_on_with_a_token_that_was_refreshed(
+    door: Door, program: Program, tokens: dict[str, Any]
+) -> None:
+    client = await SessionClient(door, tokens["access_token"]).begin()
+    refreshed = await sync_to_async(program.refresh)(tokens["refresh_token"])
+    client.token = refreshed.json()["access_token"]
+
+    assert (await client.request("tools/list")).status == 200
+
+
+async def test_a_state_belongs_to_one_user_and_one_client(
+    server: MCPServer, door: Door, anna: Person, ben: Person, program: Program, tokens: Any
+) -> None:
+    @server.tool(scopes=[])
+    async def sure(ctx: Context) -> bool:
+        """Ask."""
+        return await ctx.confirm("Sure?")
+
+    async def answer(token: str, state: str | None) -> Reply:
+        params: dict[str, Any] = {"name": "sure", "arguments": {}}
+        if state is not None:
+            yes = {"action": "accept", "content": {}}
+            params |= {"requestState": state, "inputResponses": dict.fromkeys(keys, yes)}
+        message = envelope("tools/call", params, capabilities={"elicitation": {"form": {}}})
+        return await door.post(message, authorization=f"Bearer {token}")
+
+    keys: list[str] = []
+    asked = (await answer(tokens["access_token"], None)).result
+    keys += asked["inputRequests"]
+    others = [
+        await sync_to_async(program.connect)(ben),
+        await sync_to_async(Program().connect)(anna),
+    ]
+
+    for other in others:
+        assert (await answer(other["access_token"], asked["requestState"])).status == 400
+    own = (await answer(tokens["access_token"], asked["requestState"])).result
+    assert own["structuredContent"] == {"result": True} or own["structuredContent"] is True
