@@ -19,6 +19,7 @@ from .issuing import server
 
 #: The parameters that may be there once only (RFC 6749, section 3.2).
 _REPEATABLE = frozenset({"resource"})
+_GRANTS = frozenset({"authorization_code", "refresh_token"})
 
 
 @cache
@@ -38,7 +39,13 @@ def _endpoint(answer: Any) -> Any:
 
 def _token(request: HttpRequest) -> HttpResponse:
     """RFC 6749, section 3.2, for the grants authorization_code and refresh_token."""
-    return _refusal(request) or _finished(_core().create_token_response(request))
+    refusal = _refusal(request)
+    if refusal is not None:
+        return refusal
+    if request.POST.get("grant_type") not in _GRANTS:
+        # What oauthlib does not know, it takes for a code.
+        return oauth_error("unsupported_grant_type", "There are authorization_code, refresh_token.")
+    return _finished(_core().create_token_response(request))
 
 
 def _revoke(request: HttpRequest) -> HttpResponse:
