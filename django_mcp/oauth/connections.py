@@ -31,7 +31,6 @@ class TokenForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label=_("It may"), required=False, widget=forms.CheckboxSelectMultiple
     )
-    days = forms.IntegerField(label=_("Good for (days)"), min_value=1)
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,8 +39,9 @@ class TokenForm(forms.Form):
         longest = conf.get().personal_token_days
         self.fields["resource"].choices = [(each.url, each.title) for each in every]  # type: ignore[attr-defined]
         self.fields["scopes"].choices = list(scopes.items())  # type: ignore[attr-defined]
-        self.fields["days"].initial = min(30, longest)
-        self.fields["days"].max_value = longest  # type: ignore[attr-defined]
+        self.fields["days"] = forms.IntegerField(
+            label=_("Good for (days)"), min_value=1, max_value=longest, initial=min(30, longest)
+        )
 
 
 @require_GET
