@@ -107,6 +107,10 @@ ERA_NAMES = {"Era", "era", "STATEFUL", "STATELESS"}
 _LATER = "servers are made before the models of the apps are loaded, and most expose nothing"
 LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("apps.py", "django_mcp.checks"): "checks register themselves, once the app registry is there",
+    (
+        "oauth/apps.py",
+        "django_mcp.oauth.checks",
+    ): "checks register themselves, once the app registry is there",
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.add_query_tool"): _LATER,

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, router, transaction
+from django.db import router, transaction
 from django.utils import timezone
 from oauth2_provider.models import (
     get_access_token_model,
@@ -32,18 +32,17 @@ def connect(
 ) -> Connection:
     """Note that `user` has allowed `application` these scopes at `resource`, besides others."""
     key = {"user": user, "application": application, "resource": resource}
-    try:
-        with transaction.atomic(using=_database()):
-            found, _ = Connection.objects.get_or_create(
-                **key, defaults={"redirect_host": redirect_host[:255]}
-            )
-    except IntegrityError:  # Two consents at once.
+    said = {"redirect_host": redirect_host[:255]}
+    with transaction.atomic(using=_database()):
+        if not Connection.objects.filter(**key).update(**said):
+            # Somebody else may be making the same one.
+            Connection.objects.bulk_create([Connection(**key)], ignore_conflicts=True)
+            Connection.objects.filter(**key).update(**said)
         found = Connection.objects.get(**key)
-    before = [] if found.revoked is not None else found.scopes.split()
-    found.scopes = " ".join(dict.fromkeys([*before, *scopes]))
-    found.redirect_host = redirect_host[:255]
-    found.revoked = None
-    found.save(update_fields=["scopes", "redirect_host", "revoked"])
+        before = [] if found.revoked is not None else found.scopes.split()
+        found.scopes = " ".join(dict.fromkeys([*before, *scopes]))
+        found.revoked = None
+        found.save(update_fields=["scopes", "revoked"])
     return found
 
 

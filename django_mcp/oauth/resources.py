@@ -43,7 +43,7 @@ class Resource(NamedTuple):
     def scopes(self) -> dict[str, Any]:
         """Every scope that can be asked for here, with its words for people."""
         known = dict(conf.get().scopes)
-        for component in _components(self.server):
+        for component in components(self.server):
             for scope in component.scopes or ():
                 known.setdefault(scope, scope)
         return known
@@ -135,6 +135,7 @@ def _views(resolver: URLResolver) -> Iterator[Any]:
                 yield pattern.callback
 
 
-def _components(server: MCPServer) -> Iterator[Any]:
+def components(server: MCPServer) -> Iterator[Any]:
+    """Everything that may name scopes."""
     for kind in (server.tools, server.resources, server.resource_templates, server.prompts):
         yield from kind

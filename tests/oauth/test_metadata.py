@@ -8,7 +8,13 @@ import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.test import Client as Browser
 from django.test import override_settings
-from django.urls import clear_url_caches, include, path
+from django.urls import (
+    clear_script_prefix,
+    clear_url_caches,
+    include,
+    path,
+    set_script_prefix,
+)
 
 from django_mcp import MCPServer
 from django_mcp.authentication import anonymous
@@ -120,12 +126,14 @@ def test_other_issuers_can_be_named(door: Door, client: Any, settings: Any) -> N
 
 
 def test_behind_a_proxy_the_documents_say_what_the_client_sees(
-    door: Door, client: Any, settings: Any
+    door: Door, settings: Any, request: pytest.FixtureRequest
 ) -> None:
+    request.addfinalizer(clear_script_prefix)
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     proxied = Browser(
         headers={"x-forwarded-proto": "https", "host": "testserver"}, SCRIPT_NAME="/app"
     )
+    set_script_prefix("/app/")  # As Django's handlers do, and its test client does not.
     resource = proxied.get(f"{RESOURCE}/mcp").json()
     inserted = proxied.get(f"{RESOURCE}/app/mcp").json()
     server = proxied.get("/oauth/.well-known/openid-configuration").json()
