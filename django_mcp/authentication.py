@@ -17,6 +17,7 @@ from . import conf
 from .server.access import ANONYMOUS, Principal
 from .server.signatures import is_async_callable
 from .server.threads import Workers
+from .transports.http.entrance import Challenger
 from .transports.http.types import HttpRequest, Refused
 
 __all__ = ["HttpRequest", "Principal", "Refused", "anonymous", "authenticator", "principal_of"]
@@ -46,19 +47,32 @@ def not_configured(request: HttpRequest) -> Principal:
     raise Refused(403, "This endpoint has no authentication configured.")
 
 
+def chosen(given: str | Callable[..., Any] | None) -> Callable[..., Any]:
+    """The authentication itself: the one given, else the project's, else by DEBUG."""
+    named = conf.get().authentication if given is None else given
+    if named is None:
+        return anonymous if settings.DEBUG else not_configured
+    return conf.load(named)
+
+
+def challenger(given: str | Callable[..., Any] | None) -> Challenger | None:
+    """The same, where it is an object with a `challenge` for callers who lack a scope."""
+    function: Any = chosen(given)
+    return function if callable(getattr(function, "challenge", None)) else None
+
+
 def authenticator(
     given: str | Callable[..., Any] | None, workers: Workers
 ) -> Callable[[HttpRequest], Any]:
-    """What to call for each request: the one given, else the project's, else by DEBUG.
+    """What to call for each request.
 
     It returns a principal, or an awaitable of one. A sync callable runs in a thread of `workers`
     and an async one with a lane of theirs, since either will look into the database; those of this
     module have nothing to wait for.
     """
-    chosen = conf.get().authentication if given is None else given
-    if chosen is None:
-        return anonymous if settings.DEBUG else not_configured
-    function = conf.load(chosen)
+    function = chosen(given)
+    if function is not_configured:
+        return function
     if function is anonymous:
         return anonymous
     if is_async_callable(function):

@@ -110,28 +110,38 @@ class Settings:
 #: What SESSIONS may say in a word.
 KINDS_OF_SESSIONS = ("database", "cache", "memory")
 
-_TYPES: dict[str, Any] = {f.name: f.type for f in fields(Settings)}
-
 
 def problems(given: object) -> list[tuple[str, str]]:
     """What is wrong with the value of DJANGO_MCP, as pairs of a message and a hint."""
+    further = {"SESSIONS": _word_problem, "THROTTLES": _throttle_problem}
+    return problems_of("DJANGO_MCP", Settings, given, further)
+
+
+def problems_of(
+    setting: str,
+    cls: type[Any],
+    given: object,
+    further: Mapping[str, Callable[[Any], str | None]] | None = None,
+) -> list[tuple[str, str]]:
+    """What is wrong with the value of a setting that has the fields of `cls`, in capitals.
+
+    `further` has, by key, functions that say what else is wrong with a value of the right type.
+    """
     if not isinstance(given, Mapping):
-        return [("DJANGO_MCP must be a dict.", 'DJANGO_MCP = {"NAME": "my-project"}')]
-    known = [name.upper() for name in _TYPES]
+        return [(f"{setting} must be a dict.", f"{setting} = {{}}")]
+    known = [each.name.upper() for each in fields(cls)]
     found: list[tuple[str, str]] = []
     for key, value in given.items():
         if key not in known:
             nearest = difflib.get_close_matches(str(key).upper(), known, 1)
             hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Known: {', '.join(known)}."
-            found.append((f"DJANGO_MCP has no setting {key!r}.", hint))
+            found.append((f"{setting} has no setting {key!r}.", hint))
             continue
-        message = _type_problem(key.lower(), value)
-        if key == "SESSIONS" and message is None:
-            message = _word_problem(value)
-        if key == "THROTTLES" and message is None:
-            message = _throttle_problem(value)
+        message = _type_problem(cls, key.lower(), value)
+        if message is None and further and key in further:
+            message = further[key](value)
         if message:
-            found.append((f"DJANGO_MCP[{key!r}]: {message}", f"It is {value!r}."))
+            found.append((f"{setting}[{key!r}]: {message}", f"It is {value!r}."))
     return found
 
 
@@ -139,10 +149,14 @@ def problems(given: object) -> list[tuple[str, str]]:
 def get() -> Settings:
     """The settings; raises ImproperlyConfigured where DJANGO_MCP cannot be read."""
     given = getattr(settings, "DJANGO_MCP", {})
-    wrong = problems(given)
+    return Settings(**checked(given, problems(given)))
+
+
+def checked(given: Mapping[str, Any], wrong: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The arguments that a setting stands for; raises ImproperlyConfigured for what is wrong."""
     if wrong:
         raise ImproperlyConfigured(" ".join(f"{message} {hint}" for message, hint in wrong))
-    return Settings(**{key.lower(): value for key, value in given.items()})
+    return {key.lower(): value for key, value in given.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -222,13 +236,15 @@ def _throttle_problem(rates: Any) -> str | None:
 
 
 @cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(_TYPES[name])
+def _adapter(cls: type[object], name: str) -> TypeAdapter[Any]:
+    dataclass: Any = cls
+    annotation: Any = next(each.type for each in fields(dataclass) if each.name == name)
+    return TypeAdapter(annotation)
 
 
-def _type_problem(name: str, value: object) -> str | None:
+def _type_problem(cls: Any, name: str, value: object) -> str | None:
     try:
-        _adapter(name).validate_python(value)
+        _adapter(cls, name).validate_python(value)
     except ValidationError as error:
         return "; ".join(sorted({str(item["msg"]) for item in error.errors()}))
     return None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
+from django.urls.resolvers import RoutePattern
 
 from . import conf
-from .authentication import authenticator
+from .authentication import authenticator, challenger
 from .backends.threads import DjangoWorkers
 from .backends.throttles import Failures
 from .protocol.types.base import build
@@ -58,6 +61,36 @@ def build_entrance(
     return found(**_options(server, authenticate))
 
 
+@dataclass(frozen=True, eq=False)
+class Served:
+    """An endpoint and the route it is served at next to Django; known for as long as it is held."""
+
+    route: str
+    entrance: Entrance
+
+    def fits(self, path: str) -> bool:
+        """True where a request for `path` comes here; a slash at either end makes no difference."""
+        path = path.strip("/")
+        if "<" not in self.route:
+            return path == self.route
+        return RoutePattern(self.route, is_endpoint=True).match(path) is not None
+
+
+_served: weakref.WeakSet[Served] = weakref.WeakSet()
+
+
+def serve(route: str, entrance: Entrance) -> Served:
+    """Have it known that `entrance` is at `route`, for as long as the result is held."""
+    served = Served(route, entrance)
+    _served.add(served)
+    return served
+
+
+def served() -> list[Served]:
+    """What this process serves beside Django's own URLs, by route."""
+    return sorted(_served, key=lambda each: each.route)
+
+
 def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -> dict[str, Any]:
     """What every endpoint is made of."""
     # Before there are requests, which would wait for it, and in several threads.
@@ -75,6 +108,7 @@ def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -
     return {
         "server": server,
         "authenticate": authenticator(authenticate, workers),
+        "challenger": challenger(authenticate),
         "guard": guard,
         "max_depth": options.max_json_depth,
         "keep_alive": options.keep_alive,

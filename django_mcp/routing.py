@@ -24,7 +24,7 @@ from django.urls.resolvers import RoutePattern
 
 from . import conf
 from .default import default_server
-from .endpoints import Transport, build_entrance
+from .endpoints import Served, Transport, build_entrance, serve
 from .server.server import MCPServer
 from .transports.http.consumers import AsgiSocket, MCPConsumer, MCPWebSocketConsumer, Receive, Send
 from .transports.http.entrance import Entrance
@@ -147,6 +147,7 @@ class MCPRouter:
         self._servers: list[MCPServer] = []
         #: Each route with the server and the transport that answer there; for who wants to know.
         self.mounted: list[tuple[str, MCPServer, Transport]] = []
+        self._served: list[Served] = []
         self._http = Routes()
         self._websocket = Routes()
         for mounted in mounts:
@@ -157,6 +158,7 @@ class MCPRouter:
             entrance = build_entrance(mounted.transport, server, mounted.authenticate)
             routes.add(mounted.route, _consumer_of(entrance)(entrance))
             self.mounted.append((mounted.route, server, mounted.transport))
+            self._served.append(serve(mounted.route, entrance))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -126,6 +126,10 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
         "django_mcp.memory.MemoryTransport",
     ): "servers are rarely clients, and httpx is big",
     ("apps.py", "django_mcp.checks"): "checks register themselves, once the app registry is there",
+    (
+        "oauth/apps.py",
+        "django_mcp.oauth.checks",
+    ): "checks register themselves, once the app registry is there",
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.add_query_tool"): _LATER,

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .scopes import ScopePolicy
 from .signatures import is_async_callable
 from .threads import Workers
 
@@ -25,13 +26,15 @@ class Principal:
     `id` is what sessions, sealed states and streams are bound to: equal ids are the same party, so
     it must be unique across kinds ("user:7", "token:3"). `user` is the Django user where there is
     one; `scopes` are what the credential was granted; `client_id` names the OAuth client it was
-    issued to.
+    issued to. `limits` says how `scopes` are read, and has them take away from what the caller may
+    do; without it they are there for access rules alone.
     """
 
     id: str
     user: Any = None
     scopes: frozenset[str] = field(default_factory=frozenset)
     client_id: str | None = None
+    limits: ScopePolicy | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_active(self) -> bool:

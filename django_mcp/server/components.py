@@ -24,6 +24,7 @@ from .access import AccessRule
 from .context import Context
 from .errors import RegistrationError
 from .schemas import Arguments, Input, Output, RawArguments
+from .scopes import scopes_of
 from .signatures import Signature, inspect_function
 from .threads import Workers
 
@@ -72,10 +73,16 @@ class Tool:
     param_headers: tuple[ParamHeader, ...] = ()
     timeout: float | None = None
     rule: AccessRule | None = None
+    scopes: tuple[str, ...] | None = None
 
     @property
     def key(self) -> str:
         return self.definition.name
+
+    @property
+    def only_reads(self) -> bool:
+        annotations = self.definition.annotations
+        return annotations is not None and annotations.read_only_hint is True
 
     def definition_in(self, revision: Revision) -> types.Tool:
         """What a client of `revision` is told of it: the output schema is that of the structured
@@ -93,6 +100,8 @@ class Resource:
     definition: types.Resource
     callee: Callee
     rule: AccessRule | None = None
+    scopes: tuple[str, ...] | None = None
+    only_reads: bool = True
 
     @property
     def key(self) -> str:
@@ -118,6 +127,8 @@ class ResourceTemplate:
     rule: AccessRule | None = None
     visible: Callee | None = None
     confined: bool = True
+    scopes: tuple[str, ...] | None = None
+    only_reads: bool = True
 
     @property
     def key(self) -> str:
@@ -135,6 +146,8 @@ class Prompt:
     callee: Callee
     arguments: Arguments
     rule: AccessRule | None = None
+    scopes: tuple[str, ...] | None = None
+    only_reads: bool = True
 
     @property
     def key(self) -> str:
@@ -158,6 +171,7 @@ def tool(
     arguments: Input | None = None,
     timeout: float | None = None,
     rule: AccessRule | None = None,
+    scopes: Sequence[str] | None = None,
 ) -> Tool:
     """Build the tool that calls `function`; raises RegistrationError for what cannot be served.
 
@@ -200,6 +214,7 @@ def tool(
         param_headers=headers,
         timeout=timeout,
         rule=rule,
+        scopes=scopes_of(scopes, f"Tool {name!r}"),
     )
 
 
@@ -218,6 +233,7 @@ def resource(
     rule: AccessRule | None = None,
     visible: Visible | None = None,
     confined: bool = True,
+    scopes: Sequence[str] | None = None,
 ) -> Resource | ResourceTemplate:
     """Build the resource behind `uri`: a template where the URI has variables.
 
@@ -235,6 +251,7 @@ def resource(
         )
     signature = inspect_function(function, context_type=Context, name=name)
     _check_variables(uri, template, signature)
+    named_scopes = scopes_of(scopes, repr(uri))
     shared: dict[str, Any] = {
         "name": signature.name,
         "title": _text(title),
@@ -250,7 +267,9 @@ def resource(
                 f"{uri!r} has no variables: who may see it, its permission says, and not visible."
             )
         definition = types.Resource(uri=uri, size=size, **shared)
-        return Resource(definition=definition, callee=callee(signature), rule=rule)
+        return Resource(
+            definition=definition, callee=callee(signature), rule=rule, scopes=named_scopes
+        )
     if size is not None:
         raise RegistrationError(f"{uri!r}: only a resource without variables has a size.")
     return ResourceTemplate(
@@ -261,6 +280,7 @@ def resource(
         rule=rule,
         visible=None if visible is None else _asked_of_several(visible),
         confined=confined,
+        scopes=named_scopes,
     )
 
 
@@ -291,6 +311,7 @@ def prompt(
     icons: Sequence[types.Icon] = (),
     meta: Mapping[str, Any] | None = None,
     rule: AccessRule | None = None,
+    scopes: Sequence[str] | None = None,
 ) -> Prompt:
     """Build the prompt that `function` writes."""
     signature = inspect_function(function, context_type=Context, name=name)
@@ -303,7 +324,13 @@ def prompt(
         icons=list(icons) or None,
         meta=dict(meta) if meta else None,
     )
-    return Prompt(definition=definition, callee=callee(signature), arguments=arguments, rule=rule)
+    return Prompt(
+        definition=definition,
+        callee=callee(signature),
+        arguments=arguments,
+        rule=rule,
+        scopes=scopes_of(scopes, f"Prompt {signature.name!r}"),
+    )
 
 
 def callee(signature: Signature) -> Callee:

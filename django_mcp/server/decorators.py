@@ -33,6 +33,7 @@ class ToolFacts(TypedDict, total=False):
     meta: Mapping[str, Any] | None
     timeout: float | None
     permission: Permission | None
+    scopes: Sequence[str] | None
 
 
 class ToolOptions(ToolFacts, total=False):
@@ -55,6 +56,7 @@ class PromptOptions(TypedDict, total=False):
     icons: Sequence[types.Icon]
     meta: Mapping[str, Any] | None
     permission: Permission | None
+    scopes: Sequence[str] | None
 
 
 class ResourceOptions(TypedDict, total=False):
@@ -69,6 +71,7 @@ class ResourceOptions(TypedDict, total=False):
     meta: Mapping[str, Any] | None
     permission: Permission | None
     visible: Visible | None
+    scopes: Sequence[str] | None
 
 
 class ToolDecorator:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from .context import Context
 from .errors import ClientCannotAnswer, NotFound, NotPermitted, TimedOut, ToolError
 from .exchange import Exchange
 from .gates import Gate, Later
+from .scopes import InsufficientScope
 
 logger = logging.getLogger("django_mcp")
 
@@ -40,7 +41,8 @@ class Reply:
     """The answer to a request: one JSON-RPC message, and the HTTP status that goes with it.
 
     `outcome` and `code` are what `calls.CallRecord` has under these names. `retry_after` is in how
-    many seconds another attempt is worth it, None for an answer that is one.
+    many seconds another attempt is worth it, None for an answer that is one. `headers` are there
+    where HTTP has to say more than that the message was answered; its status then counts.
     """
 
     status: int
@@ -48,6 +50,7 @@ class Reply:
     outcome: str = "ok"
     code: int | None = None
     retry_after: int | None = None
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 #: The JSON of a result object that was written before, and is sent as it is.
@@ -243,6 +246,10 @@ def unknown(exchange: Exchange) -> ProtocolError:
 
 def _error(exchange: Exchange, error: ProtocolError) -> Reply:
     body = jsonrpc.error_bytes(exchange.request.id, error)
+    challenge = exchange.caller.challenge
+    if isinstance(error, InsufficientScope) and challenge is not None:
+        more = challenge(error.required)
+        return Reply(error.status, body, "error", error.code, headers=more)
     retry_after = error.retry_after if isinstance(error, Later) else None
     return Reply(error.status, body, "error", error.code, retry_after)
 

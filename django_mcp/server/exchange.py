@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -20,6 +20,7 @@ from .asking import Asking, NotAskable, RoundTrip
 from .context import Context
 from .hub import Hub
 from .peer import Peer
+from .scopes import Guarded, InsufficientScope
 from .sessions import Change, Session, SessionStore
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Caller:
 
     `headers` is None where the transport has none; names are lower case. `origin` is the scheme and
     authority the server was reached at ("https://example.com"), None where there is no such thing.
-    `streams` is False where only the one answer can be written, and nothing before it.
+    `streams` is False where only the one answer can be written, and nothing before it. `challenge`
+    makes the headers that tell which scopes to ask for; None where nobody could be told.
     """
 
     principal: Principal = ANONYMOUS
@@ -44,6 +46,7 @@ class Caller:
     origin: str | None = None
     request: Any = None
     streams: bool = True
+    challenge: Callable[[Sequence[str]], list[tuple[bytes, bytes]]] | None = None
 
 
 class Outlet(Protocol):
@@ -168,6 +171,17 @@ class Exchange:
         if rule is None:
             return True
         return (await allowed([rule], self.caller.principal, self.server.workers))[0]
+
+    def require_scopes(self, component: Guarded) -> None:
+        """Raise InsufficientScope where the caller's credential is not good for `component`.
+
+        To be asked after the component's rule: whoever may not use it at all learns nothing of it.
+        """
+        principal = self.caller.principal
+        if principal.limits is not None:
+            needed = principal.limits.needed_for(component)
+            if not principal.limits.held(principal.scopes).issuperset(needed):
+                raise InsufficientScope(needed)
 
     async def renew(self) -> None:
         """Learn what has become of the caller's rights, where what is followed depends on them."""

@@ -15,6 +15,7 @@ from .access import AccessRule
 from .components import Callee, Named
 from .errors import InvalidArguments, NotFound, NotPermitted
 from .exchange import Exchange
+from .scopes import InsufficientScope
 
 #: Values that would leave a directory they are joined to: a parent segment, a root, a drive, NUL.
 #: "C:secret" has no slash, and yet Windows looks for it in whatever directory that drive is at.
@@ -44,13 +45,15 @@ class Finder:
         self._verdicts: dict[AccessRule | None, bool] = {None: True}
 
     async def find(self, uri: str) -> Found:
-        """What answers for `uri`; raises NotFound for what is unknown, hidden or out of bounds."""
+        """What answers for `uri`; raises NotFound for what is unknown, hidden or out of bounds, and
+        InsufficientScope for what more scopes would lead to."""
         server = self._exchange.server
         guarded = False
         resource = server.resources.find(uri)
         if resource is not None:
             guarded = resource.rule is not None
             if await self._allows(resource.rule):
+                self._exchange.require_scopes(resource)
                 return Found(resource.callee, {}, resource.definition.mime_type, guarded)
         for template in server.resource_templates:
             values = template.template.match(uri)
@@ -65,6 +68,7 @@ class Finder:
                 kwargs = template.arguments.validate(dict(values))
             except InvalidArguments:
                 continue  # "{year}" is an int: "/books/new" is somebody else's URI, or nobody's.
+            self._exchange.require_scopes(template)
             mime_type = template.definition.mime_type
             return Found(template.callee, kwargs, mime_type, guarded, template.visible)
         raise NotFound(uri)
@@ -75,12 +79,15 @@ class Finder:
         return self._verdicts[rule]
 
 
-async def seen(exchange: Exchange, uris: Iterable[str]) -> Mapping[str, bool]:
+async def seen(
+    exchange: Exchange, uris: Iterable[str], *, challenge: bool = False
+) -> Mapping[str, bool]:
     """Which of `uris` the caller may read, as far as that is known without reading them.
 
     True for those. False where something answers for the URI and what it names is hidden from the
     caller, or is not there. Any other URI is left out. However many there are, each template is
-    asked once.
+    asked once. What the caller's credential lacks a scope for is left out too; with `challenge` it
+    raises InsufficientScope.
     """
     finder = Finder(exchange)
     known: dict[str, bool] = {}
@@ -91,6 +98,10 @@ async def seen(exchange: Exchange, uris: Iterable[str]) -> Mapping[str, bool]:
         try:
             found = await finder.find(uri)
         except NotFound:
+            continue
+        except InsufficientScope:
+            if challenge:
+                raise
             continue
         known[uri] = found.visible is None
         if found.visible is not None:

@@ -66,6 +66,7 @@ class Registration:
         input_schema: dict[str, Any] | None = None,
         timeout: float | None = None,
         permission: Permission | None = None,
+        scopes: Sequence[str] | None = None,
     ) -> Tool:
         """Register `function` as a tool.
 
@@ -73,7 +74,8 @@ class Registration:
         `read_only`, `destructive`, `idempotent` and `open_world` tell a host how careful to be.
         `structured_output=False` sends text only; `input_schema` replaces what the signature says
         by a JSON Schema, and the function then takes one dict, `arguments`. `timeout` is in
-        seconds. `permission` is a rule taking the principal, or the name of a permission.
+        seconds. `permission` is a rule taking the principal, or the name of a permission. `scopes`
+        are what an access token needs; None for what the annotations say.
 
         Raises RegistrationError for a name that is taken and for a signature that cannot be served.
         """
@@ -89,6 +91,7 @@ class Registration:
             structured_output=structured_output,
             timeout=timeout,
             permission=permission,
+            scopes=scopes,
         )
         built = components.tool(function, name=name, input_schema=input_schema, **options)
         self.tools.add(built)
@@ -127,6 +130,7 @@ class Registration:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         visible: Visible | None = None,
+        scopes: Sequence[str] | None = None,
     ) -> Callable[[F], F]:
         """Register the decorated function as the content of `uri`.
 
@@ -152,6 +156,7 @@ class Registration:
             "meta": meta,
             "rule": self._rule(permission),
             "visible": visible,
+            "scopes": scopes,
         }
 
         def register(function: F) -> F:
@@ -197,6 +202,7 @@ class Registration:
         icons: Sequence[types.Icon] = (),
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
+        scopes: Sequence[str] | None = None,
     ) -> Prompt:
         """Register `function` as a prompt: it returns a string, a message, or several.
 
@@ -210,6 +216,7 @@ class Registration:
             icons=icons,
             meta=meta,
             rule=self._rule(permission),
+            scopes=scopes,
         )
         self.prompts.add(built)
         return built

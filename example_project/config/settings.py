@@ -48,6 +48,21 @@ DJANGO_MCP = {
     "AUTHENTICATION": "django_mcp.authentication.anonymous" if DEBUG else None,
 }
 
+# With OAUTH=1 nobody comes in without an account (manage.py createsuperuser): a client sends its
+# user to this site, to log in and to say what it may do. Then it comes with a token.
+OAUTH = os.environ.get("OAUTH", "").lower() in {"1", "on", "true", "yes"}
+if OAUTH:
+    INSTALLED_APPS += ["oauth2_provider", "django_mcp.oauth"]
+    DJANGO_MCP["AUTHENTICATION"] = "django_mcp.oauth.authentication.bearer"
+    DJANGO_MCP_OAUTH = {
+        # What users are asked for, in words. The third is of two tools in library/mcp/lending.py.
+        "SCOPES": {
+            "mcp:read": "Look into the catalogue, and at whatever else you can see",
+            "mcp:write": "Change things in your name",
+            "library:lend": "Lend books and take them back in your name",
+        },
+    }
+
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -22,4 +22,5 @@ async def complete(exchange: Exchange, params: CompleteRequestParams) -> Result:
         member = exchange.server.resource_templates.find(exchange.target)
     if member is None or not await exchange.allows(member.rule):
         raise InvalidParams(f"Unknown {kind}: {exchange.target}")
+    exchange.require_scopes(member)
     return CompleteResult(completion=await find_values(exchange, params))

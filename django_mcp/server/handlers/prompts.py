@@ -23,6 +23,7 @@ async def get(exchange: Exchange, params: GetPromptRequestParams) -> Result:
     prompt = exchange.server.prompts.find(params.name)
     if prompt is None or not await exchange.allows(prompt.rule):
         raise unknown(exchange)
+    exchange.require_scopes(prompt)
     given = params.arguments or {}
     exchange.may_ask(params.name, given, params.input_responses, params.request_state)
     try:

@@ -60,7 +60,7 @@ async def subscribe(exchange: Exchange, params: SubscribeRequestParams) -> Resul
             f"params.uri has {len(params.uri)} characters; {MAX_URI} are allowed to subscribe."
         )
     exchange.target = params.uri
-    if not (await seen(exchange, [params.uri])).get(params.uri):
+    if not (await seen(exchange, [params.uri], challenge=True)).get(params.uri):
         raise NotFound(params.uri)
     await exchange.link.change(Change(follow=params.uri))
     return EmptyResult()

@@ -38,6 +38,7 @@ async def call(exchange: Exchange, params: CallToolRequestParams) -> Result:
         raise unknown(exchange)
     if tool.rule is not None and not await exchange.allows(tool.rule):
         raise unknown(exchange)
+    exchange.require_scopes(tool)
     given = params.arguments or {}
     if tool.param_headers:
         _check_headers(exchange, tool, given)

@@ -23,7 +23,7 @@ from ...protocol.revisions import Revision
 from ...server.events import Event, EventLog, EventTaken, NoEvents, event_id, new_stream
 from ...server.hub import Hub
 from .responses import KEEP_ALIVE, Answer, Response
-from .types import JSON, Channel, ReplyHeaders
+from .types import JSON, Channel
 
 logger = logging.getLogger("django_mcp")
 
@@ -160,13 +160,12 @@ class CallStream:
             await self._response.end()
 
     async def _reply(self, replies: Sequence[Answer], batch: bool) -> None:
-        headers: ReplyHeaders = [JSON]
         if batch:
-            body = b"[%b]" % b",".join(reply.body for reply in replies)
-            await self._response.reply(200, headers, body)
+            whole = b"[%b]" % b",".join(reply.body for reply in replies)
+            await self._response.reply(200, [JSON], whole)
         else:
-            status, body, more = replies[0]
-            await self._response.reply(status, [*headers, *more], body)
+            only = replies[0]
+            await self._response.reply(only.status, [JSON, *only.headers], only.body)
 
     async def _end(self, bodies: Sequence[bytes]) -> None:
         await self._append(bodies, are_last=True)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 from ...protocol.errors import InternalError, InvalidRequest, ProtocolError
@@ -44,16 +45,27 @@ class Failures(Protocol):
         """It failed once more."""
 
 
+class Challenger(Protocol):
+    """An authentication that grants scopes, and can tell how more of them are got."""
+
+    def challenge(
+        self, request: HttpRequest, principal: Principal, scopes: Sequence[str]
+    ) -> Mapping[str, str]:
+        """The headers that tell `principal`, who was let in, to ask for `scopes`."""
+
+
 @dataclass(kw_only=True)
 class Entrance:
     """One server at one URL, and who may reach it there.
 
-    `keep_alive` is in seconds, `max_depth` counts the levels of JSON a body may have.
+    `keep_alive` is in seconds, `max_depth` counts the levels of JSON a body may have. `challenger`
+    is there where `authenticate` grants scopes.
     """
 
     server: MCPServer
     authenticate: Authenticate
     guard: Guard
+    challenger: Challenger | None = None
     max_depth: int = MAX_DEPTH
     keep_alive: float = KEEP_ALIVE
     failures: Failures | None = None
@@ -81,7 +93,15 @@ class Entrance:
             address.origin,
             request.native,
             request.streams,
+            None if self.challenger is None else partial(self._challenge, request, principal),
         )
+
+    def _challenge(
+        self, request: HttpRequest, principal: Principal, scopes: Sequence[str]
+    ) -> ReplyHeaders:
+        if self.challenger is None:
+            return []
+        return _headers(self.challenger.challenge(request, principal, scopes))
 
     def refusal_of(self, error: Exception) -> tuple[ProtocolError, ReplyHeaders]:
         """What a request is answered with that ended in `error`: the error, and more headers."""
@@ -169,13 +189,18 @@ def _more_of(error: ProtocolError) -> ReplyHeaders:
 
 def _headers_of(refused: Refused) -> ReplyHeaders:
     """The headers of a refusal, without what would end a header, or be none."""
+    headers = _headers(refused.headers)
+    if refused.status == 401 and all(name != b"www-authenticate" for name, _ in headers):
+        headers.append((b"www-authenticate", b"Bearer"))
+    return headers
+
+
+def _headers(given: Mapping[str, str]) -> ReplyHeaders:
     headers = []
-    for name, value in refused.headers.items():
+    for name, value in given.items():
         if _TOKEN.fullmatch(str(name)):
             clean = _CONTROLS.sub("", str(value)).strip()
             headers.append((name.lower().encode("ascii"), clean.encode("latin-1", "replace")))
         else:
             logger.error("Refused() was given a header of the name %r, which is left out.", name)
-    if refused.status == 401 and all(name != b"www-authenticate" for name, _ in headers):
-        headers.append((b"www-authenticate", b"Bearer"))
     return headers

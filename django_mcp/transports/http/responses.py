@@ -22,6 +22,15 @@ KEEP_ALIVE: Final = 15.0
 #: Seconds a client has to take what is written before it counts as gone.
 WRITE_TIMEOUT: Final = 30.0
 
+
+class Answer(NamedTuple):
+    """One answer as HTTP carries it: the status, one JSON-RPC message, and more headers."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
 _JSON_ONLY: Final[ReplyHeaders] = [JSON]
 
 
@@ -41,12 +50,9 @@ def again_after(seconds: int | None) -> ReplyHeaders:
     return [] if seconds is None else [(b"retry-after", b"%d" % seconds)]
 
 
-class Answer(NamedTuple):
-    """A message as the body of a response, with its status and what headers it has beside JSON."""
-
-    status: int
-    body: bytes
-    more: Sequence[tuple[bytes, bytes]] = ()
+def said_in_headers(reply: Reply) -> ReplyHeaders:
+    """What HTTP says beside the message: what is to be asked for, and when."""
+    return [*reply.headers, *again_after(reply.retry_after)]
 
 
 class Response:
@@ -141,9 +147,9 @@ class Response:
         """Write, awaited, the answer: as the last event of the stream if there is one."""
         if self.is_stream:
             return self.end(sse.encode(reply.body))
-        if reply.retry_after is None:
-            return self.reply(reply.status, _JSON_ONLY, reply.body)
-        return self.reply(reply.status, [JSON, *again_after(reply.retry_after)], reply.body)
+        more = said_in_headers(reply)
+        headers = [JSON, *more] if more else _JSON_ONLY
+        return self.reply(reply.status, headers, reply.body)
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         """Write the whole response at once."""

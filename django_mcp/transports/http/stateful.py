@@ -34,7 +34,7 @@ from ...server.sessions import Session
 from . import listening
 from .call_streams import CallStream
 from .guard import Refusal, accepts
-from .responses import Answer, again_after, refuse
+from .responses import Answer, refuse, said_in_headers
 from .types import JSON, Channel, Headers, ReplyHeaders
 
 logger = logging.getLogger("django_mcp")
@@ -133,9 +133,9 @@ async def _initialize(
     except ProtocolError as error:
         await refuse(channel, error, request.id)
         return
-    status, body, more = _answer_of(reply)
+    answer = _answer_of(reply)
     own: ReplyHeaders = [] if id is None else [(MCP_SESSION_ID.encode(), id.encode())]
-    await channel.reply(status, [JSON, *more, *own], body)
+    await channel.reply(answer.status, [JSON, *answer.headers, *own], answer.body)
 
 
 # --------------------------------------------------------------------------------------- messages
@@ -269,9 +269,9 @@ async def _reply(
 def _answer_of(reply: Reply) -> Answer:
     # Of an answer to a message, HTTP says only that it arrived: clients of these revisions take
     # any other status for a failure of the connection. What was refused was not read.
-    later = reply.retry_after
-    status = reply.status if reply.outcome == "refused" or later is not None else 200
-    return Answer(status, reply.body, again_after(later))
+    more = said_in_headers(reply)
+    counts = reply.outcome == "refused" or bool(more)
+    return Answer(reply.status if counts else 200, reply.body, more)
 
 
 def _cancelled(request: Request | InvalidRequest) -> bytes:
@@ -290,8 +290,8 @@ async def _write_whole(channel: Channel, replies: Sequence[Answer], batch: bool)
     if batch:
         await channel.reply(200, [JSON], b"[%b]" % b",".join(reply.body for reply in replies))
     else:
-        status, body, more = replies[0]
-        await channel.reply(status, [JSON, *more], body)
+        only = replies[0]
+        await channel.reply(only.status, [JSON, *only.headers], only.body)
 
 
 # ------------------------------------------------------------------------------- without a session
@@ -308,8 +308,8 @@ async def _post_unremembered(
         if reply.outcome == "refused":
             await channel.reply(200, [JSON], reply.body)
             return
-        status, body, more = _answer_of(reply)
-        await channel.reply(status, [JSON, *more], body)
+        answer = _answer_of(reply)
+        await channel.reply(answer.status, [JSON, *answer.headers], answer.body)
     elif isinstance(message, Notification):
         await channel.reply(202, [], b"")
     else:

@@ -28,7 +28,7 @@ from .tools import get_book
 
 
 # A sync tool with a context: what it does not await, it waits for.
-@tool(destructive=False)
+@tool(destructive=False, scopes=["library:lend"])
 def lend_book(ctx: Context, book_id: int, card_number: int) -> str:
     """Lend a book to a reader for four weeks."""
     try:
@@ -47,7 +47,7 @@ def lend_book(ctx: Context, book_id: int, card_number: int) -> str:
 
 
 # A yes or a no.
-@tool(destructive=True)
+@tool(destructive=True, scopes=["library:lend"])
 async def return_book(ctx: Context, book_id: int) -> str:
     """Take a book back, after asking the user whether it is really there."""
     loan = await Loan.objects.open().select_related("book").filter(book=book_id).afirst()

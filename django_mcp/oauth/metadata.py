@@ -1,0 +1,100 @@
+"""What clients read before they ask for anything: who issues tokens for an endpoint, and where.
+
+RFC 9728 for each protected MCP endpoint, RFC 8414 for the authorization server, which is told in
+the form of OpenID Connect Discovery as well, for clients that look there. Any other path is a 404:
+a document about whatever is asked for would vouch for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from django.http import Http404, HttpRequest, HttpResponse
+
+from . import conf, resources
+from .addresses import (
+    authorization_servers,
+    endpoint_of,
+    issuer_of,
+    issuer_path,
+    origin_of,
+)
+from .http import cross_origin, document
+
+
+@cross_origin("GET", "HEAD")
+def protected_resource(request: HttpRequest, path: str | None = None) -> HttpResponse:
+    """RFC 9728. `resource` repeats the URL the client made the document's of, letter by letter
+    (section 3.3); without a path it is that of the only endpoint there is."""
+    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
+    if path:
+        # Behind a proxy that adds a prefix, a client may have put that into the path.
+        below = path.removeprefix(prefix) if prefix and path.startswith(f"{prefix}/") else path
+        url = origin_of(request) + quote(prefix + below, safe="/:@!$&'()*+,;=~-._")
+        found = resources.find(request, url)
+    else:
+        found = resources.only(request)
+        url = found.url if found else ""
+    if found is None:
+        raise Http404("No protected MCP endpoint is there.")
+    options = conf.get()
+    return document(
+        {
+            "resource": url,
+            "authorization_servers": authorization_servers(request),
+            "scopes_supported": list(options.base_scopes),
+            "bearer_methods_supported": ["header"],
+            "resource_name": found.title,
+        }
+    )
+
+
+@cross_origin("GET", "HEAD")
+def authorization_server(request: HttpRequest, path: str = "") -> HttpResponse:
+    """RFC 8414, where the URL was made of the issuer (section 3.1)."""
+    if f"/{path.strip('/')}" != issuer_path():
+        raise Http404("No authorization server is called that.")
+    return document(_server(request))
+
+
+@cross_origin("GET", "HEAD")
+def openid_configuration(request: HttpRequest, path: str | None = None) -> HttpResponse:
+    """The same in the form of OpenID Connect Discovery, whose readers miss what is not there."""
+    if path is not None and f"/{path.strip('/')}" != issuer_path():
+        raise Http404("No authorization server is called that.")
+    more = {
+        "jwks_uri": endpoint_of(request, "jwks"),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [],
+    }
+    return document({**_server(request), **more})
+
+
+@cross_origin("GET", "HEAD")
+def jwks(request: HttpRequest) -> HttpResponse:
+    """No keys: nothing is signed here, tokens are opaque."""
+    return document({"keys": []})
+
+
+def _server(request: HttpRequest) -> dict[str, Any]:
+    options = conf.get()
+    methods = ["none", "client_secret_basic", "client_secret_post"]
+    content: dict[str, Any] = {
+        "issuer": issuer_of(request),
+        "authorization_endpoint": endpoint_of(request, "authorize"),
+        "token_endpoint": endpoint_of(request, "token"),
+        "revocation_endpoint": endpoint_of(request, "revoke"),
+        "scopes_supported": [*options.scopes, conf.OFFLINE_ACCESS],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": options.client_documents,
+    }
+    if options.registration != "off":
+        content["registration_endpoint"] = endpoint_of(request, "register")
+    return content

@@ -1,0 +1,141 @@
+"""Which MCP servers of this project are protected by tokens, and the scopes each of them has.
+
+Servers are found where they are mounted: next to Django (`django_mcp.routing`), and among its URLs.
+Another process may serve one that this one does not see; the setting RESOURCES names its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from django.http import HttpRequest as DjangoRequest
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    URLResolver,
+    get_resolver,
+    get_script_prefix,
+    resolve,
+    reverse,
+)
+
+from ..default import default_server
+from ..endpoints import served
+from ..server.server import MCPServer
+from ..transports.http.entrance import Entrance
+from . import conf
+from .addresses import canonical, origin_of
+from .authentication import Bearer
+
+
+class Resource(NamedTuple):
+    """An MCP endpoint: its canonical URL, and the server behind it."""
+
+    url: str
+    server: MCPServer
+
+    @property
+    def title(self) -> str:
+        return self.server.title or self.server.name
+
+    def scopes(self) -> dict[str, Any]:
+        """Every scope that can be asked for here, with its words for people."""
+        known = dict(conf.get().scopes)
+        for component in components(self.server):
+            for scope in component.scopes or ():
+                known.setdefault(scope, scope)
+        return known
+
+
+def at(path: str) -> MCPServer | None:
+    """The protected server at `path`, which is below what the application is served under."""
+    for each in served():
+        if each.fits(path) and is_protected(each.entrance):
+            return each.entrance.server
+    entrance = _entrance_of_view(path)
+    if entrance is not None and is_protected(entrance):
+        return entrance.server
+    if path.rstrip("/") in {given.rstrip("/") for given in conf.get().resources}:
+        return default_server()
+    return None
+
+
+def find(request: DjangoRequest, url: str) -> Resource | None:
+    """The endpoint that `url` names, as far as it is one of the host `request` was made to."""
+    wanted = canonical(url)
+    origin = canonical(origin_of(request))
+    if wanted is None or origin is None or not wanted.startswith(f"{origin}/"):
+        return None
+    path = unquote(urlsplit(wanted).path)
+    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
+    if not path.startswith(f"{prefix}/"):
+        return None
+    server = at(path.removeprefix(prefix))
+    return None if server is None else Resource(wanted, server)
+
+
+def only(request: DjangoRequest) -> Resource | None:
+    """The one endpoint of the project; None where there are several, or its URL has parameters."""
+    found = sorted({path.rstrip("/") for path in paths()})
+    if len(found) != 1:
+        return None
+    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
+    return find(request, origin_of(request) + prefix + found[0])
+
+
+def every(request: DjangoRequest) -> list[Resource]:
+    """Each endpoint whose URL has no parameters."""
+    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
+    urls = sorted({origin_of(request) + prefix + path.rstrip("/") for path in paths()})
+    found = [find(request, url) for url in urls]
+    return [each for each in found if each is not None]
+
+
+def paths() -> Iterator[str]:
+    """The paths of protected endpoints, below what the application is served under. Those whose
+    routes have parameters stand there with them, since nobody can say how many they are."""
+    for each in served():
+        if is_protected(each.entrance):
+            yield f"/{each.route}"
+    for view in _views(get_resolver()):
+        try:
+            yield _without_prefix(reverse(view))
+        except NoReverseMatch:
+            yield "/<…>"
+    yield from conf.get().resources
+
+
+def is_protected(entrance: Entrance) -> bool:
+    """True where the tokens of this app let in."""
+    return isinstance(entrance.challenger, Bearer)
+
+
+def _without_prefix(path: str) -> str:
+    return path.removeprefix(get_script_prefix().removesuffix("/"))
+
+
+def _entrance_of_view(path: str) -> Entrance | None:
+    try:
+        view = resolve(path).func
+    except Resolver404:
+        return None
+    endpoint = getattr(view, "mcp_endpoint", None)
+    return None if endpoint is None else endpoint()
+
+
+def _views(resolver: URLResolver) -> Iterator[Any]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _views(pattern)
+        else:
+            endpoint = getattr(pattern.callback, "mcp_endpoint", None)
+            if endpoint is not None and is_protected(endpoint()):
+                yield pattern.callback
+
+
+def components(server: MCPServer) -> Iterator[Any]:
+    """Everything that may name scopes."""
+    for kind in (server.tools, server.resources, server.resource_templates, server.prompts):
+        yield from kind

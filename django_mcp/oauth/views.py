@@ -1,0 +1,100 @@
+"""The endpoints that clients call themselves: for tokens, and to give them back.
+
+What holds for tokens is `issuing`; here is what holds for requests, before oauthlib reads them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.views.decorators.debug import sensitive_post_parameters
+from oauth2_provider.oauth2_backends import OAuthLibCore
+
+from . import limits
+from .http import address_of_client, cross_origin, oauth_error
+from .issuing import server
+
+#: The parameters that may be there once only (RFC 6749, section 3.2).
+_REPEATABLE = frozenset({"resource"})
+_GRANTS = frozenset({"authorization_code", "refresh_token"})
+
+
+@cache
+def _core() -> OAuthLibCore:
+    return OAuthLibCore(server())
+
+
+def _endpoint(answer: Any) -> Any:
+    """A view for requests with a form in their body, of programs that may come from anywhere.
+
+    Each has transactions of its own, which begin with a write; one around the whole request would
+    begin with a read.
+    """
+    guarded = cross_origin("POST")(sensitive_post_parameters()(answer))
+    return transaction.non_atomic_requests(guarded)
+
+
+def _token(request: HttpRequest) -> HttpResponse:
+    """RFC 6749, section 3.2, for the grants authorization_code and refresh_token."""
+    refusal = _refusal(request)
+    if refusal is not None:
+        return refusal
+    if request.POST.get("grant_type") not in _GRANTS:
+        # What oauthlib does not know, it takes for a code.
+        return oauth_error("unsupported_grant_type", "There are authorization_code, refresh_token.")
+    return _finished(_core().create_token_response(request))
+
+
+def _revoke(request: HttpRequest) -> HttpResponse:
+    """RFC 7009: an unknown token is as good as one that has been revoked."""
+    return _refusal(request) or _finished(_core().create_revocation_response(request))
+
+
+token = _endpoint(_token)
+revoke = _endpoint(_revoke)
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    if request.content_type != "application/x-www-form-urlencoded":
+        return oauth_error(
+            "invalid_request", "Send a form: application/x-www-form-urlencoded.", status=415
+        )
+    if request.GET:
+        return oauth_error("invalid_request", "Parameters belong into the body, not into the URL.")
+    if repeated := repeated_in(request.POST):
+        return oauth_error("invalid_request", f"{repeated} was sent more than once.")
+    authorization = request.headers.get("Authorization", "")
+    if authorization and request.POST.get("client_secret"):
+        return oauth_error("invalid_request", "Authenticate in one way only.")
+    if any("\x00" in value for value in request.POST.values()):
+        return oauth_error("invalid_request", "A parameter has a NUL in it.")
+    address = limits.network_of(address_of_client(request))
+    wait = limits.exceeded("token", address, 300, 60)
+    if wait:
+        response = oauth_error("slow_down", "Too many requests from this address.", status=429)
+        response["Retry-After"] = str(wait)
+        return response
+    return None
+
+
+def repeated_in(parameters: QueryDict) -> str | None:
+    """The name of a parameter that was sent more than once, and must not be."""
+    for name, values in parameters.lists():
+        if len(values) > 1 and name not in _REPEATABLE:
+            return str(name)[:40]
+    return None
+
+
+def _finished(answered: tuple[Any, dict[str, str], str | None, int]) -> HttpResponse:
+    _, headers, body, status = answered
+    response = HttpResponse(body or "", status=status, content_type="application/json")
+    for name, value in headers.items():
+        response[name] = value
+    response["Cache-Control"] = "no-store"
+    if status == 401:
+        # A client proves who it is by name and secret, and not with a token (RFC 6749, 5.2).
+        response["WWW-Authenticate"] = 'Basic realm="oauth"'
+    return response

@@ -1,0 +1,51 @@
+"""The pages about authorization, held against the code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from dataclasses import MISSING, fields
+
+from django_mcp.oauth import checks, conf
+from tests.test_docs import DOCS, blocks_of, default_of, prose_of, rows_of
+
+REFERENCE = DOCS / "reference" / "oauth.md"
+HOW_TO = DOCS / "howto" / "oauth.md"
+
+
+def test_the_settings_are_documented_with_their_defaults() -> None:
+    rows = {
+        row[0].strip("`"): row[1]
+        for row in rows_of(REFERENCE)
+        if len(row) == 3 and re.fullmatch(r"`[A-Z_]+`", row[0])
+    }
+    assert rows.keys() == {each.name.upper() for each in fields(conf.Settings)}
+    for each in fields(conf.Settings):
+        written = rows[each.name.upper()]
+        if each.name == "scopes":
+            assert re.findall(r"`([^`]+)`", written) == list(default_of(each))
+        else:
+            assert ast.literal_eval(written.strip("`")) == default_of(each), each.name
+        assert each.default is not MISSING or each.default_factory is not MISSING
+
+
+def test_the_checks_are_documented() -> None:
+    documented = re.findall(r"`django_mcp_oauth\.([EW]\d{3})`", prose_of(REFERENCE))
+    docstring = re.findall(r"^([EW]\d{3})  ", checks.__doc__ or "", flags=re.M)
+    emitted = re.findall(r'id=f"\{ID\}\.([EW]\d{3})"', inspect.getsource(checks))
+
+    assert documented == docstring == sorted(set(emitted))
+
+
+def test_the_settings_of_examples_are_settings() -> None:
+    found = 0
+    for page in (REFERENCE, HOW_TO):
+        for block in blocks_of(page):
+            if block.language != "python":
+                continue
+            for node in ast.walk(ast.parse(block.code)):
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == conf.SETTING:
+                    found += 1
+                    assert conf.problems(ast.literal_eval(node.value)) == []
+    assert found
