@@ -99,19 +99,21 @@ class Stateless:
         try:
             return await self._send(method, params, timing, headers, on_progress)
         except ServerError as error:
-            other = self._other_than_refused(error)
-            if other is None:
+            served = self._served(error)
+            if served is None:
                 raise
-            self.revision = other
+            self.revision = served
         return await self._send(method, params, timing, headers, on_progress)
 
-    def _other_than_refused(self, error: ServerError) -> Revision | None:
-        """The newest revision of both sides, where the one that was used is not served."""
+    def _served(self, error: ServerError) -> Revision | None:
+        """The newest revision of both sides, where the one that was used was refused.
+
+        It may be the same one: of several processes behind one address, not all are as new.
+        """
         if not isinstance(error.error, UnsupportedProtocolVersion):
             return None
         served = error.error.supported
-        common = [revision for revision in self._revisions if revision.name in served]
-        return common[0] if common and common[0] is not self.revision else None
+        return next((each for each in self._revisions if each.name in served), None)
 
     async def _send(
         self,
