@@ -56,9 +56,10 @@ VALUES = {"pydantic", "pydantic_core", "typing_extensions"}
 #: Distributions a part of the package may import beside the standard library. The first row whose
 #: path fits decides; a module no row fits may import any runtime dependency.
 DISTRIBUTIONS_WELCOME = (
-    ("protocol/", VALUES),
     # referencing is the part of jsonschema that decides where a "$ref" may lead.
-    ("server/", VALUES | {"anyio", "jsonschema", "referencing"}),
+    ("protocol/json_schema/", VALUES | {"jsonschema", "referencing"}),
+    ("protocol/", VALUES),
+    ("server/", VALUES | {"anyio"}),
     ("client/", VALUES | {"httpx", "anyio"}),
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
@@ -108,14 +109,36 @@ ERA_NAMES = {"Era", "era", "STATEFUL", "STATELESS"}
 #: Imports that cannot stand at the top: (module, what it imports) and the reason.
 _LATER = "servers are made before the models of the apps are loaded, and most expose nothing"
 LATE_IMPORTS: dict[tuple[str, str], str] = {
-    ("default.py", "django_mcp.memory.MemoryTransport"): "servers are rarely clients, and httpx is big",
+    (
+        "default.py",
+        "django_mcp.memory.MemoryTransport",
+    ): "servers are rarely clients, and httpx is big",
     ("apps.py", "django_mcp.checks"): "checks register themselves, once the app registry is there",
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.add_query_tool"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.changes.notify_changed"): _LATER,
     ("__init__.py", ".exposure.models.options"): _LATER,
-    ("server/schemas.py", "django_mcp.server.raw_schemas.Checker"): "35 ms that few servers need",
+    (
+        "server/schemas.py",
+        "django_mcp.protocol.json_schema.checker.Checker",
+    ): "35 ms that few servers need",
+    (
+        "server/schemas.py",
+        "django_mcp.protocol.json_schema.checker.InvalidSchema",
+    ): "35 ms that few servers need",
+    (
+        "client/outputs.py",
+        "django_mcp.protocol.json_schema.checker.Checker",
+    ): "35 ms that not every client needs",
+    (
+        "client/outputs.py",
+        "django_mcp.protocol.json_schema.checker.InvalidSchema",
+    ): "35 ms that not every client needs",
+    (
+        "client/outputs.py",
+        "django_mcp.protocol.json_schema.budgets.Spent",
+    ): "35 ms that not every client needs",
     ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",
     ("exposure/registration.py", "django_mcp.exposure.admin_actions"): _LATER,
     ("exposure/registration.py", "django_mcp.permissions.all_of"): _LATER,
@@ -380,6 +403,7 @@ REFUSED = [
     (distributions, "server/context.py", "from django.db import transaction"),
     (distributions, "server/context.py", "from channels.layers import get_channel_layer"),
     (distributions, "server/context.py", "import httpx"),
+    (distributions, "server/schemas.py", "import jsonschema"),
     (distributions, "server/context.py", "__import__('django')"),
     (distributions, "client/http.py", "from django.core.cache import cache"),
     (distributions, "client/http.py", "import channels"),
@@ -424,7 +448,7 @@ ACCEPTED = [
     ("protocol/revisions.py", "class Era: STATEFUL = 1\ndef f(r): return r.era is Era.STATEFUL"),
     ("server/peer.py", "from ..protocol.revisions import Era"),
     ("server/dispatch.py", "import asyncio\nimport anyio\nfrom ..protocol import methods"),
-    ("server/schemas.py", "import jsonschema\nfrom referencing import Registry"),
+    ("protocol/json_schema/checker.py", "import jsonschema\nfrom referencing import Registry"),
     ("client/http.py", "import httpx\nfrom ..protocol import sse"),
     ("transports/stdio.py", "from ..protocol.revisions import Era\nfrom ..server import server"),
     ("transports/http/views.py", "from django.http import HttpResponse\nfrom . import endpoint"),

@@ -8,6 +8,7 @@ It needs no Django and knows nothing of the server in this package: both stand o
 
 from __future__ import annotations
 
+from .caching import ResponseCache
 from .callbacks import Callbacks, UserCancelled
 from .changes import Change, Changes
 from .client import Client
@@ -27,6 +28,7 @@ from .errors import (
 )
 from .results import ToolResult
 from .transports.http import HttpTransport
+from .typed import Record
 
 __all__ = [
     "Callbacks",
@@ -40,7 +42,9 @@ __all__ = [
     "InvalidAnswer",
     "NotSupported",
     "OutputMismatch",
+    "Record",
     "RequestTimedOut",
+    "ResponseCache",
     "ServerError",
     "SessionLost",
     "ToolFailed",

@@ -84,7 +84,8 @@ class Stateless:
         for round in range(MOST_ROUNDS):
             result = await self._once(method, {**params, **answers}, timing, headers, on_progress)
             if result.get("resultType") != "input_required":
-                return result
+                # What depends on answers is not kept (server/utilities/caching#cache-key).
+                return {**result, "ttlMs": 0} if round else result
             answers = await self._answers(method, result, round)
         raise ClientError(f"{method}: the server asked {MOST_ROUNDS} times and did not answer.")
 
