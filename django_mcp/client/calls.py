@@ -239,6 +239,11 @@ class Calls:
             self._speech = speech
         return speech
 
+    def _leave(self) -> None:
+        """What is kept stays fresh for others when this client goes."""
+        if self._speech is not None:
+            self._speech.line.listeners.remove(self)
+
     def hear(self, method: str, params: dict[str, Any]) -> None:
         """A notification of the server came: what it says is outdated is forgotten."""
         if self._cache is not None:

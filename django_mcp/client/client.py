@@ -125,6 +125,7 @@ class Client(Calls):
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self._leave()
         await self._connection.close()
 
     @property
