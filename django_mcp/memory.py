@@ -7,7 +7,6 @@ other end of `mcp_stdio` would meet: the same bytes, the same order, both eras.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from typing import Final
 
@@ -129,5 +128,4 @@ class _Pipe:
         if not politely:
             self._serving.cancel()
         await self._to_client.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({self._serving})
+        await asyncio.wait({self._serving})

@@ -60,6 +60,7 @@ DISTRIBUTIONS_WELCOME = (
     ("protocol/json_schema/", VALUES | {"jsonschema", "referencing"}),
     ("protocol/", VALUES),
     ("server/", VALUES | {"anyio"}),
+    ("client/transports/websocket.py", {"websockets"}),
     ("client/", VALUES | {"httpx", "anyio"}),
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
@@ -74,6 +75,7 @@ DISTRIBUTIONS_KEPT = {
     # Optional: a project has them, or does without.
     "rest_framework": "exposure/rest_framework/",
     "ninja": "exposure/ninja.py",
+    "websockets": "client/transports/websocket.py",
 }
 
 #: The standard library's own doors to the outside.
@@ -142,6 +144,14 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",
     ("exposure/registration.py", "django_mcp.exposure.admin_actions"): _LATER,
     ("exposure/registration.py", "django_mcp.permissions.all_of"): _LATER,
+    (
+        "client/transports/websocket.py",
+        "websockets.asyncio.client",
+    ): "projects may do without it",
+    (
+        "client/transports/websocket.py",
+        "websockets.exceptions",
+    ): "projects may do without it",
     (
         "exposure/views/sources.py",
         "django_mcp.exposure.rest_framework.serializers",

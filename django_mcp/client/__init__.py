@@ -28,6 +28,9 @@ from .errors import (
 )
 from .results import ToolResult
 from .transports.http import HttpTransport
+from .transports.http_sse import SseTransport
+from .transports.stdio import StdioTransport
+from .transports.websocket import WebSocketTransport
 from .typed import Record
 
 __all__ = [
@@ -47,9 +50,12 @@ __all__ = [
     "ResponseCache",
     "ServerError",
     "SessionLost",
+    "SseTransport",
+    "StdioTransport",
     "ToolFailed",
     "ToolResult",
     "Transport",
     "UnexpectedStatus",
     "UserCancelled",
+    "WebSocketTransport",
 ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..protocol.jsonrpc import Message, RequestId
+from .errors import ConnectionLost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +31,16 @@ class Outgoing:
 class Inbox(Protocol):
     """Where a channel puts what comes. None of this blocks, and none of it raises."""
 
-    def take(self, message: Message, within: RequestId | None = None) -> None:
-        """A message came; `within` is the request on whose own stream it did."""
+    def take(self, message: Message, within: RequestId | None = None, *, size: int = 0) -> None:
+        """A message of `size` bytes came; `within` is the request on whose own stream it did."""
 
     def fail(self, id: RequestId, error: Exception) -> None:
         """The request will not be answered."""
 
-    def lose(self, error: Exception) -> None:
+    def retire(self, error: ConnectionLost) -> None:
+        """Nothing more can be sent; requests that wait already find out by themselves."""
+
+    def lose(self, error: ConnectionLost) -> None:
         """Nothing more will come: every request that waits has failed."""
 
     def miss(self) -> None:
@@ -50,6 +54,8 @@ class Channel(Protocol):
     leaving_cancels: bool
     #: Whether headers travel, and have to say what the message says.
     has_headers: bool
+    #: True where only revisions with a handshake are spoken on such a channel.
+    needs_session: bool
 
     async def send(self, outgoing: Outgoing) -> None:
         """Send a message; returns once it is on its way.

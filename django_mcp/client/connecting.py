@@ -36,6 +36,7 @@ from .errors import (
     ServerError,
     UnexpectedStatus,
 )
+from .finishing import finish
 from .line import Line, Timing
 from .stateful import Stateful
 from .stateless import Stateless
@@ -103,6 +104,14 @@ def forget(key: str | None = None) -> None:
         _remembered.pop(key, None)
 
 
+class _Opening:
+    """A conversation that is being opened, and how many wait for it."""
+
+    def __init__(self, task: asyncio.Task[Speech]) -> None:
+        self.task = task
+        self.awaited = 0
+
+
 class Connection:
     """The conversation with one server, whichever it is at the moment."""
 
@@ -110,7 +119,8 @@ class Connection:
         self._transport = transport
         self._options = options
         self._speech: Speech | None = None
-        self._opening = asyncio.Lock()
+        self._opening: _Opening | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self.log_level: str | None = None
 
@@ -125,26 +135,65 @@ class Connection:
 
     async def after(self, lost: Speech | None) -> Speech:
         """The conversation that follows on `lost`, which many may ask for: it is opened once."""
+        if self._is_closed:
+            raise ConnectionLost("The client is closed: make another one.")
         speech = self._speech
         if speech is not None and speech is not lost and speech.line.lost is None:
             return speech
-        async with self._opening:
-            if self._is_closed:
-                raise ConnectionLost("The client is closed: make another one.")
-            speech = self._speech
-            if speech is not None and (speech is lost or speech.line.lost is not None):
-                self._speech = None
-                await speech.line.close(politely=False)
-            if self._speech is None:
-                self._speech = await self._open()
+        if self._opening is None:
+            work = asyncio.get_running_loop().create_task(self._replace(speech))
+            self._opening = _Opening(work)
+        return await self._opened(self._opening)
+
+    async def _opened(self, opening: _Opening) -> Speech:
+        """What is being opened; where all are cancelled who wait for it, so is that."""
+        opening.awaited += 1
+        try:
+            await asyncio.wait({opening.task})
+        except asyncio.CancelledError:
+            if opening.awaited == 1 and not opening.task.done():
+                # Whoever comes next begins anew.
+                self._opening = None
+                await finish(_end(opening.task))
+            raise
+        finally:
+            opening.awaited -= 1
+        if opening.task.cancelled():
+            raise ConnectionLost("The client was closed.")
+        return opening.task.result()
+
+    async def _replace(self, speech: Speech | None) -> Speech:
+        try:
+            self._speech = None
+            if speech is not None:
+                await self._end_line(speech.line)
+            self._speech = await self._open()
             return self._speech
+        finally:
+            if self._opening is not None and self._opening.task is asyncio.current_task():
+                self._opening = None
+
+    async def _end_line(self, line: Line) -> None:
+        if not line.is_waiting:
+            await line.close(politely=False)
+            return
+        # What the server began before it forgot the session it may still answer.
+        task = asyncio.get_running_loop().create_task(line.close_when_idle())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
-        """End the conversation, for good."""
+        """End the conversation, for good, even where the caller is cancelled."""
         self._is_closed = True
-        async with self._opening:
-            if self._speech is not None:
-                await self._speech.close()
+        await finish(self._close())
+
+    async def _close(self) -> None:
+        if self._opening is not None:
+            await _end(self._opening.task)
+        for task in list(self._ending):
+            await _end(task)
+        if self._speech is not None:
+            await self._speech.close()
 
     # Opening
 
@@ -174,10 +223,10 @@ class Connection:
         if self._options.stateless and known not in stateful:
             speech: Speech | None = await self._probe(transport)
             if speech is None:
-                speech = await self._shake_hands(transport, None)
+                speech = await self._begin_session(transport)
         else:
             try:
-                speech = await self._shake_hands(transport, None)
+                speech = await self._begin_session(transport)
             except (ServerError, UnexpectedStatus):
                 if known is None or not self._options.stateless:
                     raise
@@ -195,30 +244,49 @@ class Connection:
         """The conversation in the era the server is in; None where only a new way leads to it."""
         line = await self._line(transport)
         try:
-            speech = self._stateless(line)
-            timing = Timing(timeout=PROBE_TIMEOUT) if not line.channel.has_headers else None
-            try:
-                found = await speech.discover(timing or self._options.opening)
-            except (ServerError, UnexpectedStatus, RequestTimedOut, InvalidAnswer) as error:
-                self._must_be_older(error, line.channel)
-            except ConnectionLost:
-                # Older servers end when something else comes before initialize.
-                if line.channel.has_headers or not self._options.stateful:
-                    raise
-                await line.close(politely=False)
-                return None
-            else:
-                served = found.supported_versions
-                common = [each for each in self._options.stateless if each.name in served]
-                if common:
-                    speech.revision = common[0]
-                    return speech
-                if not any(each.name in served for each in self._options.stateful):
-                    raise ConnectionFailed(_nothing_common(served, self._options.revisions))
-            return await self._shake_hands(transport, line)
+            if line.channel.needs_session:
+                return await self._shake_hands(line)
+            return await self._ask_for_era(line)
+        except ConnectionLost:
+            await line.close(politely=False)
+            # Older servers end when something else comes before initialize.
+            if line.channel.has_headers or not self._options.stateful:
+                raise
+            return None
         except BaseException:
             await line.close(politely=False)
             raise
+
+    async def _ask_for_era(self, line: Line) -> Speech:
+        speech = self._stateless(line)
+        timing = None if line.channel.has_headers else Timing(timeout=PROBE_TIMEOUT)
+        is_slow = False
+        try:
+            if await self._is_stateless(speech, timing or self._options.opening):
+                return speech
+        except (ServerError, UnexpectedStatus, RequestTimedOut, InvalidAnswer) as error:
+            self._must_be_older(error, line.channel)
+            is_slow = isinstance(error, RequestTimedOut)
+        try:
+            return await self._shake_hands(line)
+        except ServerError as error:
+            # It may have been busy with its start, and not older.
+            if not (is_slow and isinstance(error.error, MODERN)):
+                raise
+            speech = self._stateless(line)
+            if not await self._is_stateless(speech, self._options.opening):
+                raise
+            return speech
+
+    async def _is_stateless(self, speech: Stateless, timing: Timing) -> bool:
+        """Ask the server what it speaks; `speech` is then in the newest revision of both sides."""
+        served = (await speech.discover(timing)).supported_versions
+        common = [each for each in self._options.stateless if each.name in served]
+        if common:
+            speech.revision = common[0]
+        elif not any(each.name in served for each in self._options.stateful):
+            raise ConnectionFailed(_nothing_common(served, self._options.revisions))
+        return bool(common)
 
     def _must_be_older(self, error: ClientError, channel: Channel) -> None:
         """Raise the error of a probe, unless it tells of an older server that can be spoken to."""
@@ -236,21 +304,27 @@ class Connection:
             if not any(each.name in served for each in self._options.stateful):
                 raise error
 
-    async def _shake_hands(self, transport: Transport, line: Line | None) -> Speech:
-        line = line or await self._line(transport)
+    async def _begin_session(self, transport: Transport) -> Speech:
+        line = await self._line(transport)
         try:
-            speech = Stateful(
-                line,
-                self._options.callbacks,
-                self._options.info,
-                self._options.stateful,
-                log_level=self.log_level,
-            )
-            await speech.open(self._options.opening)
-            return speech
+            return await self._shake_hands(line)
         except BaseException:
             await line.close(politely=False)
             raise
+
+    async def _shake_hands(self, line: Line) -> Speech:
+        if not self._options.stateful:
+            ours = ", ".join(map(str, self._options.revisions))
+            raise ConnectionFailed(f"There is no way to speak {ours} to such a server.")
+        speech = Stateful(
+            line,
+            self._options.callbacks,
+            self._options.info,
+            self._options.stateful,
+            log_level=self.log_level,
+        )
+        await speech.open(self._options.opening)
+        return speech
 
     def _stateless(self, line: Line) -> Stateless:
         return Stateless(
@@ -265,6 +339,14 @@ class Connection:
         line = Line(self._options.tell)
         line.channel = await transport.open(line)
         return line
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, and return once it has ended, however it does."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
 
 
 def _nothing_common(served: list[str], spoken: Sequence[Revision]) -> str:

@@ -17,7 +17,8 @@ A message names the server, the method or the value, and never a token or a head
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self
 
 from ..protocol.errors import ProtocolError
 
@@ -45,12 +46,16 @@ class ConnectionLost(ClientError):
     """The connection ended before the answer came; whether the server did what it was asked is
     not known."""
 
+    def again(self) -> Self:
+        """The same for somebody else: whoever raises it leaves traces in it."""
+        return copy(self)
+
 
 class SessionLost(ConnectionLost):
-    """The server forgot the session in the middle of a request.
+    """The session, or the connection that it was, is gone.
 
-    `was_refused` is True where the server refused to look at the request, which can then be sent
-    again without being done twice.
+    `was_refused` is True where the server did not look at the request, which can then be sent again
+    without being done twice.
     """
 
     def __init__(self, message: str, *, was_refused: bool = False) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final, Protocol
@@ -28,19 +28,21 @@ from ..protocol.jsonrpc import (
 )
 from .callbacks import result_of
 from .channels import Channel, Outgoing
-from .errors import ClientError, ConnectionLost, RequestTimedOut, ServerError
+from .errors import ClientError, ConnectionLost, RequestTimedOut, ServerError, SessionLost
+from .finishing import finish
+from .waiting import Backlog, Pending
 
 logger = logging.getLogger("django_mcp.client")
 
-#: Notifications that wait to be told to the application, and steps of progress of one request; of
-#: more than that the oldest are given up.
-MOST_WAITING: Final = 10_000
 #: Requests of the server that are answered at a time.
 MOST_ANSWERED: Final = 64
-#: Seconds that a request which was answered waits for what came before the answer to be told.
+#: Seconds that a request which was answered waits at most for what came before it to be told.
 SETTLING: Final = 1.0
 #: Seconds that a message about what is over may take to be sent.
 LAST_WORDS: Final = 5.0
+
+#: The task of a line that runs the application here, and in whatever the application starts.
+_inside: ContextVar[asyncio.Task[Any] | None] = ContextVar("django_mcp_client_inside", default=None)
 
 PROGRESS: Final = "notifications/progress"
 CANCELLED: Final = "notifications/cancelled"
@@ -69,43 +71,6 @@ class Timing:
     total: float | None = None
 
 
-class _Pending:
-    """A request that waits."""
-
-    __slots__ = ("_woken", "answer", "failure", "steps")
-
-    def __init__(self) -> None:
-        self.answer: Response | ErrorResponse | None = None
-        self.failure: Exception | None = None
-        self.steps: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
-        self._woken = asyncio.Event()
-
-    @property
-    def is_over(self) -> bool:
-        return self.answer is not None or self.failure is not None
-
-    def settle(self, answer: Response | ErrorResponse) -> None:
-        if not self.is_over:
-            self.answer = answer
-            self._woken.set()
-
-    def fail(self, error: Exception) -> None:
-        if not self.is_over:
-            self.failure = error
-            self._woken.set()
-
-    def step(self, params: dict[str, Any]) -> None:
-        if not self.is_over:
-            self.steps.append(params)
-            self._woken.set()
-
-    async def news(self) -> None:
-        """Return once there is a step of progress, or the end."""
-        if not self.steps and not self.is_over:
-            self._woken.clear()
-            await self._woken.wait()
-
-
 class Line:
     """One channel, and everything that is under way on it. It is the inbox of its channel.
 
@@ -123,17 +88,24 @@ class Line:
         self.over = asyncio.Event()
         self._tell = tell
         self._ids = count(1)
-        self._pending: dict[RequestId, _Pending] = {}
+        self._pending: dict[RequestId, Pending] = {}
         self._answering: dict[RequestId, asyncio.Task[None]] = {}
-        self._told: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MOST_WAITING)
+        # A request that was answered stands between what came before its answer and after.
+        self._untold: Backlog[tuple[str, dict[str, Any]] | Pending] = Backlog()
         self._telling: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._lost: Exception | None = None
+        self._idle = asyncio.Event()
+        self._lost: ConnectionLost | None = None
 
     @property
-    def lost(self) -> Exception | None:
-        """Why nothing more will come; None while the channel is open."""
+    def lost(self) -> ConnectionLost | None:
+        """Why nothing more can be sent; None while something can."""
         return self._lost
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there are requests that may still be answered."""
+        return any(not pending.is_over for pending in self._pending.values())
 
     # What is sent
 
@@ -153,30 +125,31 @@ class Line:
         ConnectionLost, or what the channel raises. Cancelled, it calls the request off.
         """
         if self._lost is not None:
-            raise ConnectionLost(f"{method} was not sent: {self._lost}") from self._lost
+            raise SessionLost(f"{method} was not sent: {self._lost}", was_refused=True)
         id = next(self._ids)
         if on_progress is not None:
             params = {**params, "_meta": {**params.get("_meta", {}), "progressToken": id}}
         outgoing = Outgoing(
             body=jsonrpc.request_bytes(id, method, params), id=id, headers=headers or {}
         )
-        pending = self._pending[id] = _Pending()
+        pending = self._pending[id] = Pending()
         if begun is not None:
             begun(id)
         try:
             await self._carry(method, outgoing, pending, timing, on_progress)
         finally:
             del self._pending[id]
+            if not self._pending:
+                self._idle.set()
             if not pending.is_over:
                 self._abandon(id, method)
-        await self._settled()
         return _result(pending)
 
     async def _carry(
         self,
         method: str,
         outgoing: Outgoing,
-        pending: _Pending,
+        pending: Pending,
         timing: Timing,
         on_progress: Progress | None,
     ) -> None:
@@ -188,12 +161,17 @@ class Line:
                 while not pending.is_over or pending.steps:
                     await pending.news()
                     while pending.steps:
-                        step = pending.steps.popleft()
+                        step = pending.steps.pop()
+                        if on_progress is not None:
+                            # What the application takes its time for is no silence.
+                            quiet.reschedule(None)
+                            await result_of(on_progress(step))
                         if timing.timeout is not None:
                             quiet.reschedule(loop.time() + timing.timeout)
-                        if on_progress is not None:
-                            await result_of(on_progress(step))
+                await self._settled(pending)
         except TimeoutError:
+            if pending.is_over and (total.expired() or quiet.expired()):
+                return  # Late in telling, not in answering.
             if total.expired() and timing.total is not None:
                 raise RequestTimedOut(method, timing.total, "it was not finished") from None
             if quiet.expired() and timing.timeout is not None:
@@ -217,53 +195,70 @@ class Line:
             async with asyncio.timeout(LAST_WORDS):
                 await self.notify(CANCELLED, params)
 
-    async def _settled(self) -> None:
-        """Return once what came so far was told. Who is being told right now may ask as well."""
-        telling = self._telling
-        if telling is not None and telling is not asyncio.current_task():
-            await asyncio.wait({telling}, timeout=SETTLING)
+    async def _settled(self, pending: Pending) -> None:
+        """Return once what came before the answer was told, or is told in here."""
+        if self._telling is None or self._telling is _inside.get():
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLING):
+                await pending.told.wait()
 
     # An inbox
 
-    def take(self, message: Message, within: RequestId | None = None) -> None:
+    def take(self, message: Message, within: RequestId | None = None, *, size: int = 0) -> None:
         match message:
             case Response(id=id) | ErrorResponse(id=id):
                 # A server that could not read the id answers without it, on the request's stream.
-                pending = self._pending.get(within if id is None and within is not None else id)  # type: ignore[arg-type]
-                if pending is None:
-                    logger.debug("An answer came to no request that waits: %r", id)
-                else:
-                    pending.settle(message)
+                self._answered(within if id is None else id, message, within)
             case Notification(method=method, params=params):
-                self._hear(method, params)
+                self._hear(method, params, size)
             case Request():
                 self._asked(message)
+
+    def _answered(
+        self, id: RequestId | None, answer: Response | ErrorResponse, within: RequestId | None
+    ) -> None:
+        pending = None if id is None else self._pending.get(id)
+        if id is None or pending is None or pending.is_over:
+            logger.debug("An answer came to no request that waits: %r", id)
+            return
+        pending.settle(answer)
+        if self._telling is None:
+            pending.told.set()
+        else:
+            self._put(pending, 0)
+        if within != id:
+            # Nothing more comes where the answer did not.
+            self.channel.leave(id)
 
     def fail(self, id: RequestId, error: Exception) -> None:
         pending = self._pending.get(id)
         if pending is not None:
             pending.fail(error)
 
-    def lose(self, error: Exception) -> None:
+    def retire(self, error: ConnectionLost) -> None:
         if self._lost is None:
             self._lost = error
-            for pending in list(self._pending.values()):
-                pending.fail(error)
-            for task in list(self._answering.values()):
-                task.cancel()
             self.miss()
             self.over.set()
+
+    def lose(self, error: ConnectionLost) -> None:
+        self.retire(error)
+        for pending in list(self._pending.values()):
+            pending.fail(error.again())
+        for task in list(self._answering.values()):
+            task.cancel()
 
     def miss(self) -> None:
         for listener in list(self.listeners):
             listener.miss()
 
-    def _hear(self, method: str, params: dict[str, Any]) -> None:
+    def _hear(self, method: str, params: dict[str, Any], size: int) -> None:
         if method == PROGRESS:
             token = params.get("progressToken")
             pending = self._pending.get(token) if jsonrpc.is_id(token) else None
             if pending is not None:
-                pending.step(params)
+                pending.step(params, size)
             return
         if method == CANCELLED:
             id = params.get("requestId")
@@ -273,39 +268,56 @@ class Line:
             return
         for listener in list(self.listeners):
             listener.hear(method, params)
-        self._told.append((method, params))
+        self._put((method, params), size)
         if self._telling is None:
             self._telling = self._start(self._tell_all())
 
+    def _put(self, what: tuple[str, dict[str, Any]] | Pending, size: int) -> None:
+        for given_up in self._untold.put(what, size):
+            if isinstance(given_up, Pending):
+                given_up.told.set()
+
     async def _tell_all(self) -> None:
+        _inside.set(asyncio.current_task())
         try:
-            while self._told:
-                method, params = self._told.popleft()
-                try:
-                    await result_of(self._tell(method, params))
-                except Exception:
-                    logger.exception("What is told of %s failed", method)
+            while self._untold:
+                match self._untold.pop():
+                    case Pending() as pending:
+                        pending.told.set()
+                    case method, params:
+                        await self._tell_one(method, params)
         finally:
             self._telling = None
+
+    async def _tell_one(self, method: str, params: dict[str, Any]) -> None:
+        try:
+            await result_of(self._tell(method, params))
+        except Exception:
+            logger.exception("What is told of %s failed", method)
 
     # What the server asks
 
     def _asked(self, request: Request) -> None:
-        if request.id in self._answering:
+        if self.answer_request is None:
+            # There is nothing to be asked, and nothing to be answered (2026-07-28,
+            # basic/transports/stdio#receiving-messages).
+            logger.warning("The server sent a request, which this revision does not have.")
+        elif request.id in self._answering:
             logger.warning("The server used the id %r for two requests at a time", request.id)
         elif len(self._answering) >= MOST_ANSWERED:
             busy = ProtocolError(f"{MOST_ANSWERED} requests are being answered.", code=-32000)
             self._start(self._respond(jsonrpc.error_bytes(request.id, busy)))
         else:
-            task = self._start(self._answer(request))
+            task = self._start(self._answer(request, self.answer_request))
             self._answering[request.id] = task
             task.add_done_callback(lambda _: self._answering.pop(request.id, None))
 
-    async def _answer(self, request: Request) -> None:
+    async def _answer(
+        self, request: Request, answer: Callable[[Request], Awaitable[Mapping[str, Any]]]
+    ) -> None:
+        _inside.set(asyncio.current_task())
         try:
-            if self.answer_request is None:
-                raise ProtocolError(f"Method not found: {request.method}", code=-32601)
-            body = jsonrpc.result_bytes(request.id, await self.answer_request(request))
+            body = jsonrpc.result_bytes(request.id, await answer(request))
         except ProtocolError as error:
             body = jsonrpc.error_bytes(request.id, error)
         except Exception:
@@ -318,15 +330,30 @@ class Line:
             await self.channel.send(Outgoing(body=body))
         except ClientError as error:
             logger.warning("A request of the server could not be answered: %s", error)
+        except Exception:
+            logger.exception("A request of the server could not be answered")
 
     # The end
 
     async def close(self, *, politely: bool = True) -> None:
-        """End the channel and everything under way on it."""
+        """End the channel and everything under way on it, even where the caller is cancelled."""
         self.lose(ConnectionLost("The client was closed."))
+        await finish(self._close(politely))
+
+    async def close_when_idle(self) -> None:
+        """End it once no request waits any more; at once where this is cancelled."""
+        try:
+            while self._pending:
+                self._idle.clear()
+                await self._idle.wait()
+        finally:
+            await self.close(politely=False)
+
+    async def _close(self, politely: bool) -> None:
         if hasattr(self, "channel"):
             await self.channel.close(politely=politely)
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        # What the application is told may be what it closes the client for.
+        tasks = [task for task in self._tasks if task is not _inside.get()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -339,7 +366,7 @@ class Line:
         return task
 
 
-def _result(pending: _Pending) -> dict[str, Any]:
+def _result(pending: Pending) -> dict[str, Any]:
     if isinstance(pending.answer, Response):
         return pending.answer.result
     if isinstance(pending.answer, ErrorResponse):

@@ -9,6 +9,8 @@ import httpx
 
 from .connecting import Transport
 from .transports.http import HttpTransport
+from .transports.stdio import StdioTransport
+from .transports.websocket import WebSocketTransport
 
 
 @runtime_checkable
@@ -27,13 +29,24 @@ def transport_for(
     client: httpx.AsyncClient | None = None,
 ) -> Transport:
     """The way to `target`. Raises ValueError for what is no target."""
+    if isinstance(target, str) and target.startswith(("http://", "https://")):
+        return HttpTransport(target, headers=headers, auth=auth, client=client)
+    if isinstance(target, str) and target.startswith(("ws://", "wss://")):
+        if auth is not None or client is not None:
+            raise ValueError(
+                "auth= and http_client= are for http:// and https:// URLs: give a WebSocket "
+                "headers=."
+            )
+        return WebSocketTransport(target, headers=headers)
+    if headers is not None or auth is not None or client is not None:
+        raise ValueError("headers=, auth= and http_client= are for URLs: there is none here.")
     if isinstance(target, str):
-        if target.startswith(("http://", "https://")):
-            return HttpTransport(target, headers=headers, auth=auth, client=client)
         raise ValueError(
-            f"{target!r} is no http:// or https:// URL. A command to start is given as a list: "
-            '["python", "server.py"].'
+            f"{target!r} is no http://, https://, ws:// or wss:// URL. A command to start is given "
+            'as a list: ["python", "server.py"].'
         )
+    if isinstance(target, list | tuple):
+        return StdioTransport(target)
     if isinstance(target, Connectable):
         return target.client_transport()
     if hasattr(target, "open") and hasattr(target, "older"):

@@ -7,14 +7,15 @@ answer may be. Which requests there are is the transport's.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 
 import httpx
 
-from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer
+from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer, UnexpectedStatus
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -23,6 +24,11 @@ LARGEST: Final = 16 * 1024 * 1024
 #: Seconds for a connection to be made, and for a piece of a request to be taken.
 CONNECT_TIMEOUT: Final = 10.0
 WRITE_TIMEOUT: Final = 30.0
+#: Seconds and bytes that the rest of a response is waited for and read, to keep its connection.
+MOST_PATIENCE: Final = 0.5
+MOST_LEFT: Final = 64 * 1024
+#: Characters of what a server says beside a status that go into an error.
+MOST_SAID: Final = 500
 #: Redirects that one request follows.
 MOST_REDIRECTS: Final = 3
 
@@ -84,9 +90,16 @@ class Endpoint:
 
         Raises ConnectionFailed, or ConnectionLost where it is not known what became of it.
         """
-        sent = {**self.headers, **(headers or {})}
+        sent = httpx.Headers(self.headers)
+        sent.update(headers or {})
+        # How long an answer may take is the request's own time. A client that was handed in may
+        # have another opinion, and httpx's own default is five seconds.
+        timeout = httpx.Timeout(self._client.timeout)
+        timeout.read = timeout.pool = None
         for _ in range(MOST_REDIRECTS + 1):
-            request = self._client.build_request(method, self.url, headers=sent, content=body)
+            request = self._client.build_request(
+                method, self.url, headers=sent, content=body, timeout=timeout
+            )
             response = await self._sent(request)
             try:
                 if not response.has_redirect_location:
@@ -112,14 +125,42 @@ class Endpoint:
     def _redirected(self, response: httpx.Response) -> httpx.URL:
         # A POST is sent again with its body: a server that only moved its endpoint means that,
         # whichever of the statuses it uses.
-        target = self.url.join(response.headers["location"])
-        if response.status_code == 303 or _origin(target) != _origin(self.url):
+        try:
+            target = self.url.join(response.headers["location"])
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ConnectionFailed(f"{self.url.host} redirects to no URL: {error}") from None
+        if response.status_code == 303 or origin_of(target) != origin_of(self.url):
             raise ConnectionFailed(
                 f"{self.url.host} redirects ({response.status_code}) to {target.host}"
                 f"{target.path}, which is not followed: credentials would go with it. Use the URL "
                 "of the endpoint itself."
             )
         return target
+
+    def at(self, url: httpx.URL) -> Endpoint:
+        """Another URL of the same server, over the same connections; this one closes them."""
+        return Endpoint(
+            url,
+            headers=self.headers,
+            auth=self._auth,
+            client=self._client,
+            largest=self._largest,
+        )
+
+    def refused(self, response: httpx.Response, said: str = "") -> UnexpectedStatus:
+        """The error that a response is whose status says so, with what the server said of it."""
+        status = response.status_code
+        hint = {
+            401: "It wants to know who is asking: give auth= or an Authorization header.",
+            403: "It does not let this client in.",
+            404: "Is the URL that of an MCP endpoint?",
+            405: "Is the URL that of an MCP endpoint?",
+            429: "It is asked too often.",
+        }.get(status, "")
+        said = f": {said[:MOST_SAID]}" if said else "."
+        return UnexpectedStatus(
+            status, f"{self.url.host} answered with HTTP {status}{said} {hint}".rstrip()
+        )
 
     async def body(self, response: httpx.Response) -> bytes:
         """What the response holds. Raises InvalidAnswer for more than is taken."""
@@ -139,6 +180,17 @@ class Endpoint:
         return bytes(body)
 
 
+def url_of(url: str) -> httpx.URL:
+    """The URL that is written there. Raises ValueError for what is none over HTTP."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no URL: {error}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError(f"An MCP endpoint has an http:// or https:// URL, not {url!r}.")
+    return parsed
+
+
 def media_type(response: httpx.Response) -> str:
     """The media type of what the response holds, without its parameters; "" where none is named."""
     value: str = response.headers.get("content-type", "")
@@ -151,9 +203,22 @@ async def chunks_of(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
+async def finish(chunks: AsyncIterator[bytes]) -> None:
+    """Read what is left of a response, if that is little and there: its connection can then be
+    used again, which otherwise ends with it."""
+    left = MOST_LEFT
+    with suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(MOST_PATIENCE):
+            async for chunk in chunks:
+                left -= len(chunk)
+                if left < 0:
+                    return
+
+
 def _why(error: httpx.HTTPError) -> str:
     return str(error) or type(error).__name__
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
+    """What credentials are for: scheme, host and port."""
     return url.scheme, url.host, url.port

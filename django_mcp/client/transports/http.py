@@ -20,20 +20,20 @@ from typing import Any, Final
 import httpx
 
 from ...protocol import jsonrpc, sse
-from ...protocol.errors import InvalidRequest, ProtocolError
+from ...protocol.errors import InvalidRequest, ProtocolError, from_wire
 from ...protocol.headers import LAST_EVENT_ID, MCP_METHOD, MCP_SESSION_ID
 from ...protocol.jsonrpc import ErrorResponse, Message, RequestId, Response
 from ..channels import Inbox, Outgoing
-from ..connecting import Transport
+from ..connecting import MODERN, Transport
 from ..errors import (
     ClientError,
     ConnectionFailed,
     ConnectionLost,
     InvalidAnswer,
     SessionLost,
-    UnexpectedStatus,
 )
-from .endpoint import EVENTS, JSON, LARGEST, Endpoint, chunks_of, media_type
+from .endpoint import EVENTS, JSON, LARGEST, Endpoint, chunks_of, finish, media_type, url_of
+from .http_sse import SseTransport
 
 logger = logging.getLogger("django_mcp.client")
 
@@ -41,6 +41,7 @@ logger = logging.getLogger("django_mcp.client")
 MOST_ATTEMPTS: Final = 5
 #: Seconds before the first attempt where the server names none, and the longest that becomes.
 FIRST_PAUSE: Final = 0.2
+LEAST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 30.0
 #: Seconds after which a stream that ended is one that worked.
 LONG_ENOUGH: Final = 1.0
@@ -65,9 +66,7 @@ class HttpTransport:
         client: httpx.AsyncClient | None = None,
         largest: int = LARGEST,
     ) -> None:
-        self.url = httpx.URL(url)
-        if self.url.scheme not in ("http", "https") or not self.url.host:
-            raise ValueError(f"An MCP endpoint has an http:// or https:// URL, not {url!r}.")
+        self.url = url_of(url)
         self.headers = dict(headers or {})
         self.auth = auth
         self.client = client
@@ -81,13 +80,20 @@ class HttpTransport:
         return HttpChannel(self, inbox)
 
     def older(self) -> Transport | None:
-        return None
+        return SseTransport(
+            str(self.url),
+            headers=self.headers,
+            auth=self.auth,
+            client=self.client,
+            largest=self.largest,
+        )
 
 
 class HttpChannel:
     """One server, and one session with it where it opens one."""
 
     has_headers = True
+    needs_session = False
 
     def __init__(self, transport: HttpTransport, inbox: Inbox) -> None:
         self.leaving_cancels = True
@@ -102,7 +108,7 @@ class HttpChannel:
         )
         self._session: str | None = None
         self._carrying: dict[RequestId, asyncio.Task[None]] = {}
-        self._listening: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def _host(self) -> str:
@@ -116,7 +122,12 @@ class HttpChannel:
             return
         async with self._post(outgoing) as response:
             if not response.is_success:
-                raise await self._refused(response)
+                error = self._refused(response)
+                if isinstance(error, SessionLost):
+                    self._inbox.retire(error.again())
+                raise error
+            async with aclosing(chunks_of(response)) as chunks:
+                await finish(chunks)
 
     def leave(self, id: RequestId) -> None:
         task = self._carrying.pop(id, None)
@@ -127,12 +138,10 @@ class HttpChannel:
         self._endpoint.headers.update(headers)
 
     def listen(self) -> None:
-        self._listening = self._start(self._listen())
+        self._start(self._listen())
 
     async def close(self, *, politely: bool = True) -> None:
-        tasks = [*self._carrying.values()]
-        if self._listening is not None:
-            tasks.append(self._listening)
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -144,24 +153,27 @@ class HttpChannel:
         await self._endpoint.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     # A request and its answer
 
     async def _carry(self, outgoing: Outgoing, id: RequestId) -> None:
         """See a request through; whatever happens to it is the inbox's."""
         try:
-            stream = _Stream(id)
+            # What says its method in a header has no session, and cannot be taken up again
+            # (2026-07-28, basic/transports/streamable-http#receiving-messages).
+            stream = _Stream(id, is_resumable=MCP_METHOD not in outgoing.headers)
             async with self._post(outgoing) as response:
                 await self._receive(response, stream)
             if not stream.is_answered:
                 await self._take_up(stream)
-        except (ClientError, ValueError) as error:
-            self._inbox.fail(id, error)
-            if isinstance(error, SessionLost):
-                self._inbox.lose(error)
         except Exception as error:
-            # What an httpx.Auth of the application raises is for the application.
+            # What an httpx.Auth of the application raises is for the application, too.
+            if isinstance(error, SessionLost):
+                self._inbox.retire(error.again())
             self._inbox.fail(id, error)
         finally:
             if self._carrying.get(id) is asyncio.current_task():
@@ -174,7 +186,7 @@ class HttpChannel:
         # What says its method in a header has no session (2026-07-28,
         # basic/transports/streamable-http#earlier-streamable-http-revisions).
         if self._session is None and MCP_METHOD not in response.request.headers:
-            self._session = response.headers.get(MCP_SESSION_ID)
+            self._session = self._session_of(response)
         kind = media_type(response)
         if kind == EVENTS:
             await self._read_events(response, stream)
@@ -184,7 +196,7 @@ class HttpChannel:
             except ProtocolError as error:
                 raise InvalidAnswer(f"{self._host} answered with no message: {error}") from None
             for message in messages:
-                self._take(message, stream)
+                self._take(message, stream, 0)
             if not stream.is_answered:
                 raise InvalidAnswer(f"{self._host} sent JSON that is no answer to the request.")
         elif response.status_code == 202:
@@ -195,43 +207,48 @@ class HttpChannel:
                 f"{JSON} nor {EVENTS}. Is the URL that of an MCP endpoint?"
             )
 
+    def _session_of(self, response: httpx.Response) -> str | None:
+        session: str | None = response.headers.get(MCP_SESSION_ID)
+        # 2025-11-25, basic/transports#session-management
+        if session is not None and not (session.isascii() and session.isprintable()):
+            raise InvalidAnswer(f"{self._host} names a session with what no header may have.")
+        return session
+
     async def _take_refusal(self, response: httpx.Response, stream: _Stream) -> None:
-        """An error of the protocol is an answer, whatever its status; anything else is raised."""
+        """An error of the protocol is an answer, whatever its status; anything else is raised.
+
+        One that names no request is what is said beside the status, unless only a server of the
+        protocol says it (2026-07-28, basic/transports/streamable-http#backward-compatibility).
+        """
         if self._is_end_of_session(response):
-            raise SessionLost("The server does not know the session any more.", was_refused=True)
+            raise self._refused(response)
+        said = ""
         if media_type(response) == JSON:
             with suppress(ProtocolError):
                 for message in _messages(await self._endpoint.body(response)):
                     if isinstance(message, ErrorResponse):
-                        self._take(message, stream)
+                        error = from_wire(message.error)
+                        if message.id == stream.id or isinstance(error, MODERN):
+                            self._take(message, stream, 0)
+                        else:
+                            said = error.message
         if not stream.is_answered:
-            raise await self._refused(response)
+            raise self._refused(response, said)
 
     def _is_end_of_session(self, response: httpx.Response) -> bool:
         # 2025-11-25, basic/transports#session-management
         return response.status_code == 404 and MCP_SESSION_ID in response.request.headers
 
-    async def _refused(self, response: httpx.Response) -> ClientError:
-        status = response.status_code
+    def _refused(self, response: httpx.Response, said: str = "") -> ClientError:
         if self._is_end_of_session(response):
             return SessionLost("The server does not know the session any more.", was_refused=True)
-        hint = {
-            401: "It wants to know who is asking: give auth= or an Authorization header.",
-            403: "It does not let this client in.",
-            404: "Is the URL that of an MCP endpoint?",
-            405: "Is the URL that of an MCP endpoint?",
-            429: "It is asked too often.",
-        }.get(status, "")
-        return UnexpectedStatus(
-            status, f"{self._host} answered with HTTP {status}. {hint}".rstrip()
-        )
+        return self._endpoint.refused(response, said)
 
     # Streams
 
     async def _read_events(self, response: httpx.Response, stream: _Stream) -> None:
         """Take what comes until the answer has, or the stream ends or breaks."""
-        # A stream that goes on is read by the same decoder: the id in force is its.
-        stream.decoder = decoder = sse.Decoder(max_event_size=self._largest)
+        decoder = sse.Decoder(max_event_size=self._largest)
         try:
             async with aclosing(chunks_of(response)) as chunks:
                 async for chunk in chunks:
@@ -242,6 +259,7 @@ class HttpChannel:
                             self._take_event(event.data, stream)
                     stream.remember(decoder)
                     if stream.is_answered:
+                        await finish(chunks)
                         return
         except sse.EventTooLarge as error:
             raise InvalidAnswer(f"{self._host}: {error}") from None
@@ -257,75 +275,85 @@ class HttpChannel:
             logger.warning("%s sent an event that is no message: %s", self._host, error)
             return
         for message in messages:
-            self._take(message, stream)
+            self._take(message, stream, len(data))
 
-    def _take(self, message: Message, stream: _Stream) -> None:
+    def _take(self, message: Message, stream: _Stream, size: int) -> None:
         if isinstance(message, Response | ErrorResponse) and message.id in (stream.id, None):
             stream.is_answered = True
-        self._inbox.take(message, stream.id)
+        self._inbox.take(message, stream.id, size=size)
 
     async def _take_up(self, stream: _Stream) -> None:
         """Go on with a stream that broke, from the last event of it that came."""
-        while stream.last_event_id and not stream.is_answered:
+        why = ""
+        while stream.is_resumable and stream.last_event_id and not stream.is_answered:
             stream.attempts += 1
             if stream.attempts > MOST_ATTEMPTS:
                 break
             await asyncio.sleep(stream.pause())
             try:
-                async with self._request(
-                    "GET", {"accept": EVENTS, LAST_EVENT_ID: stream.last_event_id}
-                ) as response:
-                    if not response.is_success:
-                        error = await self._refused(response)
-                        if isinstance(error, SessionLost):
-                            # It may have been done before the session went.
-                            error.was_refused = False
-                        if response.status_code < 500:
-                            raise error
-                    elif media_type(response) == EVENTS:
+                async with self._resume(stream) as response:
+                    if response.is_success and media_type(response) == EVENTS:
                         # A way that works again, even if it does not last, is not given up.
                         stream.attempts = 0
                         await self._read_events(response, stream)
-            except ConnectionFailed as error:
-                if isinstance(error, UnexpectedStatus):
-                    raise
+                    elif self._is_end_of_session(response):
+                        # It may have been done before the session went.
+                        raise SessionLost("The server forgot the session before the answer came.")
+                    elif response.status_code < 500 and response.status_code != 429:
+                        why = f" It answers with HTTP {response.status_code} to who goes on."
+                        break
+            except SessionLost:
+                raise
+            except (ConnectionFailed, ConnectionLost) as error:
+                why = f" {error}"
         if not stream.is_answered:
             raise ConnectionLost(
                 f"The connection to {self._host} ended before the answer came. Whether the "
-                "request was done is not known."
+                f"request was done is not known.{why}"
             )
+
+    def _resume(self, stream: _Stream) -> AbstractAsyncContextManager[httpx.Response]:
+        headers = {"accept": EVENTS}
+        if stream.last_event_id:
+            headers[LAST_EVENT_ID] = stream.last_event_id
+        return self._request("GET", headers)
 
     async def _listen(self) -> None:
         """Keep the stream open on which a server of sessions says what belongs to no request."""
         stream = _Stream(None)
-        loop = asyncio.get_running_loop()
         while True:
-            headers = {"accept": EVENTS}
-            if stream.last_event_id:
-                headers[LAST_EVENT_ID] = stream.last_event_id
             try:
-                async with self._request("GET", headers) as response:
+                async with self._resume(stream) as response:
                     if response.is_success and media_type(response) == EVENTS:
-                        if stream.is_broken and not stream.last_event_id:
-                            self._inbox.miss()
-                        began = loop.time()
-                        await self._read_events(response, stream)
-                        if loop.time() - began > LONG_ENOUGH:
-                            stream.attempts = 0
+                        await self._hear(response, stream)
                     elif self._is_end_of_session(response):
-                        self._inbox.lose(SessionLost("The server ended the session."))
+                        self._inbox.retire(SessionLost("The server ended the session."))
                         return
                     elif response.status_code < 500 and response.status_code != 429:
-                        if stream.is_broken and stream.last_event_id:
-                            # What was missed is not kept any more: begin anew.
-                            stream.last_event_id = ""
-                            continue
-                        return  # Not every server offers it.
+                        if not stream.is_broken:
+                            return  # Not every server offers it.
+                        # What was missed is not kept any more.
+                        stream.last_event_id = ""
+            except InvalidAnswer as error:
+                # It would come again.
+                logger.warning("%s", error)
+                stream.last_event_id = ""
             except (ClientError, httpx.HTTPError) as error:
                 logger.debug("The stream of %s broke: %s", self._host, type(error).__name__)
+            except Exception:
+                logger.exception("The stream of %s could not be opened", self._host)
             stream.is_broken = True
             stream.attempts = min(stream.attempts + 1, 16)
             await asyncio.sleep(stream.pause())
+
+    async def _hear(self, response: httpx.Response, stream: _Stream) -> None:
+        if stream.is_broken and not stream.last_event_id:
+            self._inbox.miss()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self._read_events(response, stream)
+        if loop.time() - began > LONG_ENOUGH:
+            stream.attempts = 0
 
     # HTTP
 
@@ -348,27 +376,33 @@ class HttpChannel:
 class _Stream:
     """What is known of one stream of events, over the connections it takes."""
 
-    def __init__(self, id: RequestId | None) -> None:
+    def __init__(self, id: RequestId | None, *, is_resumable: bool = True) -> None:
         self.id = id
+        self.is_resumable = is_resumable
         self.is_answered = False
         self.is_broken = False
         self.last_event_id = ""
         self.attempts = 0
-        self.decoder: sse.Decoder | None = None
-        self._retry: int | None = None
+        self._retry: float | None = None
 
     def remember(self, decoder: sse.Decoder) -> None:
         """What the next connection goes by."""
         self.last_event_id = decoder.last_event_id or self.last_event_id
-        self._retry = decoder.retry if decoder.retry is not None else self._retry
+        if decoder.retry is not None:
+            self._retry = decoder.retry / 1000
 
     def pause(self) -> float:
-        """Seconds before the next connection: the server's, or ours, longer each time."""
+        """Seconds before the next connection: the server's, or ours, longer each time.
+
+        Never less than the server's (2025-11-25,
+        basic/transports#sending-messages-to-the-server).
+        """
+        least = max(self._retry or 0, LEAST_PAUSE)
         if self._retry is not None and self.attempts <= 1:
-            return self._retry / 1000
-        first = FIRST_PAUSE if self._retry is None else self._retry / 1000
+            return least
+        first = FIRST_PAUSE if self._retry is None else least
         longest = min(first * 2 ** (self.attempts - 1), LONGEST_PAUSE)
-        return random.uniform(longest / 2, longest)  # noqa: S311, no secret
+        return max(least, random.uniform(longest / 2, longest))  # noqa: S311, no secret
 
 
 def _messages(body: bytes) -> list[Message]:

@@ -18,12 +18,22 @@ from ...protocol import jsonrpc
 from ...protocol.errors import InvalidRequest, ProtocolError
 from ...protocol.jsonrpc import RequestId
 from ..channels import Inbox, Outgoing
-from ..errors import ConnectionLost
+from ..errors import ClientError, ConnectionLost, SessionLost
 
 logger = logging.getLogger("django_mcp.client")
 
 #: Bytes of messages that may wait to be written; who sends more waits for room.
 MOST_WAITING: Final = 1024 * 1024
+#: Seconds that what was sent may take to be written once the channel is closed.
+LAST_WORDS: Final = 1.0
+
+
+class NotTaken(Exception):
+    """A pipe could not carry one message, and others as before; `error` says why."""
+
+    def __init__(self, error: ClientError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Pipe(Protocol):
@@ -33,22 +43,29 @@ class Pipe(Protocol):
         """The next message that comes; raises ConnectionLost where there will be none."""
 
     async def write(self, body: bytes) -> None:
-        """Write a message; returns when there is room for more. Raises ConnectionLost."""
+        """Write a message; returns when there is room for more.
+
+        Raises ConnectionLost where nothing can be written any more, and NotTaken.
+        """
 
     async def close(self, *, politely: bool) -> None:
-        """End it: as its protocol has it if `politely`, else at once. Never raises."""
+        """End it: as its protocol has it if `politely`, else at once. Never raises.
+
+        Nobody reads or writes by then. Bounded in time, and not cancelled.
+        """
 
 
 class PipeChannel:
-    """A channel on a pipe."""
+    """A channel on a pipe. `needs_session` is the channel's."""
 
     leaving_cancels = False
     has_headers = False
 
-    def __init__(self, pipe: Pipe, inbox: Inbox) -> None:
+    def __init__(self, pipe: Pipe, inbox: Inbox, *, needs_session: bool = False) -> None:
+        self.needs_session = needs_session
         self._pipe = pipe
         self._inbox = inbox
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Outgoing] = deque()
         self._size = 0
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
@@ -62,8 +79,8 @@ class PipeChannel:
             self._emptied.clear()
             await self._emptied.wait()
         if self._lost is not None:
-            raise self._lost
-        self._waiting.append(outgoing.body)
+            raise self._lost.again()
+        self._waiting.append(outgoing)
         self._size += len(outgoing.body)
         self._filled.set()
 
@@ -77,18 +94,18 @@ class PipeChannel:
         return None  # It comes on the same way.
 
     async def close(self, *, politely: bool = True) -> None:
-        reading, writing = self._tasks
         if politely and self._lost is None:
             await self._written()
-        writing.cancel()
-        await self._pipe.close(politely=politely)
-        reading.cancel()
+        self._lose(ConnectionLost("The client was closed."))
+        for task in self._tasks:
+            task.cancel()
         await asyncio.wait(self._tasks)
+        await self._pipe.close(politely=politely)
 
     async def _written(self) -> None:
         """Return once what was sent is written, within a moment."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(LAST_WORDS):
                 while self._waiting and self._lost is None:
                     self._emptied.clear()
                     await self._emptied.wait()
@@ -100,8 +117,7 @@ class PipeChannel:
         except ConnectionLost as error:
             self._lose(error)
         except Exception as error:
-            logger.exception("A connection to a server failed")
-            self._lose(ConnectionLost(f"The connection failed: {type(error).__name__}"))
+            self._break(error)
 
     def _take(self, body: bytes) -> None:
         try:
@@ -114,7 +130,7 @@ class PipeChannel:
             if isinstance(message, InvalidRequest):
                 logger.warning("A member of a batch is no message: %s", message)
             else:
-                self._inbox.take(message)
+                self._inbox.take(message, size=len(body))
 
     async def _write(self) -> None:
         try:
@@ -122,16 +138,31 @@ class PipeChannel:
                 while not self._waiting:
                     self._filled.clear()
                     await self._filled.wait()
-                body = self._waiting[0]
-                await self._pipe.write(body)
-                self._waiting.popleft()
-                self._size -= len(body)
+                await self._write_one(self._waiting[0])
+                self._size -= len(self._waiting.popleft().body)
                 self._emptied.set()
         except ConnectionLost as error:
             self._lose(error)
+        except Exception as error:
+            self._break(error)
+
+    async def _write_one(self, outgoing: Outgoing) -> None:
+        try:
+            await self._pipe.write(outgoing.body)
+        except NotTaken as refused:
+            if isinstance(refused.error, SessionLost):
+                self._inbox.retire(refused.error.again())
+            if outgoing.id is not None:
+                self._inbox.fail(outgoing.id, refused.error)
+            else:
+                logger.warning("A message was not taken by the server: %s", refused)
+
+    def _break(self, error: Exception) -> None:
+        logger.error("A connection to a server failed", exc_info=error)
+        self._lose(ConnectionLost(f"The connection failed: {type(error).__name__}"))
 
     def _lose(self, error: ConnectionLost) -> None:
         if self._lost is None:
             self._lost = error
             self._emptied.set()
-            self._inbox.lose(error)
+            self._inbox.lose(error.again())
