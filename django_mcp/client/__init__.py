@@ -26,6 +26,7 @@ from .errors import (
     ToolFailed,
     UnexpectedStatus,
 )
+from .groups import ClientGroup
 from .results import ToolResult
 from .transports.http import HttpTransport
 from .transports.http_sse import SseTransport
@@ -39,6 +40,7 @@ __all__ = [
     "Changes",
     "Client",
     "ClientError",
+    "ClientGroup",
     "ConnectionFailed",
     "ConnectionLost",
     "HttpTransport",

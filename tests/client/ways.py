@@ -69,16 +69,20 @@ async def served(
     server: MCPServer, authenticate: Callable[..., Any] = anonymous
 ) -> AsyncIterator[str]:
     """The URL of the server, which listens for as long as the block lasts."""
-    application = MCPRouter([mount("mcp", server, authenticate=authenticate)], _nobody)
-    async with listening(application) as origin:
+    async with listening(application_of(server, authenticate)) as origin:
         yield f"{origin}/mcp"
 
 
+def application_of(server: MCPServer, authenticate: Callable[..., Any] = anonymous) -> Any:
+    """The server as an ASGI application, at /mcp."""
+    return MCPRouter([mount("mcp", server, authenticate=authenticate)], _nobody)
+
+
 @asynccontextmanager
-async def listening(application: Any) -> AsyncIterator[str]:
-    """The origin of an ASGI application, served on a free port of this process."""
+async def listening(application: Any, port: int = 0) -> AsyncIterator[str]:
+    """The origin of an ASGI application that this process serves, on a free port if none is given."""
     config = uvicorn.Config(
-        application, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"
+        application, host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none"
     )
     endpoint = _Uvicorn(config)
     task = asyncio.ensure_future(endpoint.serve())
