@@ -31,8 +31,8 @@ LEVELS = (
     ("backends", "permissions", "authentication"),
     # What a server of Django's inherits.
     ("exposure",),
-    # A server and a client of it, in one process.
-    ("memory",),
+    # A server and a client of it, in one process; a server that is a client of another.
+    ("memory", "proxy"),
     # The default server has the implementations plugged in, so it stands above them.
     ("default",),
     # Names for what the rooms below hold, for users to import.

@@ -22,7 +22,7 @@ from ..protocol.headers import mirror, param_headers
 from ..protocol.revisions import Revision
 from ..protocol.types import WireModel
 from .caching import CACHEABLE, Question, ResponseCache
-from .callbacks import Callbacks, OnProgress, result_of
+from .callbacks import Behalf, Callbacks, OnProgress, result_of
 from .connecting import Connection, Speech
 from .errors import ClientError, InvalidAnswer, NotSupported, ServerError, SessionLost
 from .line import Progress, Timing
@@ -123,6 +123,30 @@ class Calls:
         return await self._sent(
             speech, method, params, type_, timing or self._timing, on_progress, is_repeatable
         )
+
+    async def ask_for(
+        self,
+        behalf: Behalf,
+        method: str,
+        params: WireModel,
+        type_: type[M],
+        *,
+        on_progress: OnProgress | None = None,
+    ) -> M:
+        """Send a request on behalf of somebody else, who is asked and told because of it.
+
+        Raises NotSupported where there is a session, which is one client's.
+        """
+        for _ in range(2):
+            speech = await self._current()
+            sending = (method, params, type_, self._timing, on_progress)
+            try:
+                return await self._ask(speech.on_behalf(behalf), *sending)
+            except SessionLost as error:
+                if not error.was_refused:
+                    raise
+                lost = error
+        raise lost
 
     async def _kept(
         self,

@@ -134,6 +134,11 @@ class Client(Calls):
         return self._now.revision.name
 
     @property
+    def has_session(self) -> bool:
+        """Whether the server remembers this client between its requests."""
+        return self._now.has_session
+
+    @property
     def server_info(self) -> t.Implementation | None:
         """What the server calls itself; None if it does not."""
         return self._now.server_info

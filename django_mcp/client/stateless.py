@@ -9,8 +9,9 @@ Source: 2026-07-28, basic/index#_meta, basic/patterns/mrtr and basic/patterns/su
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from ..protocol import codec
 from ..protocol import types as t
@@ -19,9 +20,9 @@ from ..protocol.errors import InvalidParams, ProtocolError, UnsupportedProtocolV
 from ..protocol.headers import MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, encode_value
 from ..protocol.jsonrpc import RequestId
 from ..protocol.revisions import Revision
-from .callbacks import Callbacks
+from .callbacks import Behalf, Callbacks
 from .errors import ClientError, InvalidAnswer, NotSupported, ServerError
-from .line import Line, Progress, Timing
+from .line import Line, Progress, Tell, Timing
 
 #: Times that a request is answered with questions before it is given up.
 MOST_ROUNDS: Final = 10
@@ -34,6 +35,8 @@ ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 
 class Stateless:
     """What is said on a line to a server that remembers nothing."""
+
+    has_session = False
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Stateless:
         self._callbacks = callbacks
         self._info = info
         self._log_level = log_level
+        self._tell: Tell | None = None
         self.server_info: t.Implementation | None = None
         self.capabilities = t.ServerCapabilities()
         self.instructions: str | None = None
@@ -67,6 +71,14 @@ class Stateless:
         self.instructions = found.instructions
         self.server_info = _server_info(found, self.revision)
         return found
+
+    def on_behalf(self, behalf: Behalf) -> Self:
+        """The same conversation for somebody else, since every request says who asks."""
+        theirs = copy.copy(self)
+        theirs._callbacks = behalf.callbacks
+        theirs._log_level = behalf.log_level
+        theirs._tell = behalf.tell
+        return theirs
 
     # A request
 
@@ -132,6 +144,7 @@ class Stateless:
             headers={**self._headers(method, params), **(headers or {})},
             on_progress=on_progress,
             begun=begun,
+            tell=self._tell,
         )
 
     def _meta(self) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class ResourceTemplate:
     definition: types.ResourceTemplate
     template: UriTemplate
     callee: Callee
-    arguments: Arguments
+    arguments: Input
     rule: AccessRule | None = None
     visible: Callee | None = None
     confined: bool = True
@@ -131,7 +131,7 @@ class Prompt:
 
     definition: types.Prompt
     callee: Callee
-    arguments: Arguments
+    arguments: Input
     rule: AccessRule | None = None
 
     @property
