@@ -31,8 +31,8 @@ LEVELS = (
     ("backends", "permissions", "authentication"),
     # What a server of Django's inherits.
     ("exposure",),
-    # A server and a client of it, in one process.
-    ("memory",),
+    # A server and a client of it, in one process; a server that is a client of another.
+    ("memory", "proxy"),
     # The default server has the implementations plugged in, so it stands above them.
     ("default",),
     # Names for what the rooms below hold, for users to import.
@@ -58,9 +58,10 @@ VALUES = {"pydantic", "pydantic_core", "typing_extensions"}
 #: Distributions a part of the package may import beside the standard library. The first row whose
 #: path fits decides; a module no row fits may import any runtime dependency.
 DISTRIBUTIONS_WELCOME = (
-    ("protocol/", VALUES),
     # referencing is the part of jsonschema that decides where a "$ref" may lead.
-    ("server/", VALUES | {"anyio", "jsonschema", "referencing"}),
+    ("protocol/json_schema/", VALUES | {"jsonschema", "referencing"}),
+    ("protocol/", VALUES),
+    ("server/", VALUES | {"anyio"}),
     # Signing is optional, and in a module that nothing else imports.
     ("client/auth/signing.py", {"jwt"}),
     ("client/transports/websocket.py", {"websockets"}),
@@ -135,7 +136,26 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("exposure/registration.py", "django_mcp.exposure.models.registry.add_query_tool"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.changes.notify_changed"): _LATER,
     ("__init__.py", ".exposure.models.options"): _LATER,
-    ("server/schemas.py", "django_mcp.server.raw_schemas.Checker"): "35 ms that few servers need",
+    (
+        "server/schemas.py",
+        "django_mcp.protocol.json_schema.checker.Checker",
+    ): "35 ms that few servers need",
+    (
+        "server/schemas.py",
+        "django_mcp.protocol.json_schema.checker.InvalidSchema",
+    ): "35 ms that few servers need",
+    (
+        "client/outputs.py",
+        "django_mcp.protocol.json_schema.checker.Checker",
+    ): "35 ms that not every client needs",
+    (
+        "client/outputs.py",
+        "django_mcp.protocol.json_schema.checker.InvalidSchema",
+    ): "35 ms that not every client needs",
+    (
+        "client/outputs.py",
+        "django_mcp.protocol.json_schema.budgets.Spent",
+    ): "35 ms that not every client needs",
     ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",
     ("exposure/registration.py", "django_mcp.exposure.admin_actions"): _LATER,
     ("exposure/registration.py", "django_mcp.permissions.all_of"): _LATER,
@@ -408,6 +428,7 @@ REFUSED = [
     (distributions, "server/context.py", "from django.db import transaction"),
     (distributions, "server/context.py", "from channels.layers import get_channel_layer"),
     (distributions, "server/context.py", "import httpx"),
+    (distributions, "server/schemas.py", "import jsonschema"),
     (distributions, "server/context.py", "__import__('django')"),
     (distributions, "client/http.py", "from django.core.cache import cache"),
     (distributions, "client/http.py", "import channels"),
@@ -453,7 +474,7 @@ ACCEPTED = [
     ("protocol/revisions.py", "class Era: STATEFUL = 1\ndef f(r): return r.era is Era.STATEFUL"),
     ("server/peer.py", "from ..protocol.revisions import Era"),
     ("server/dispatch.py", "import asyncio\nimport anyio\nfrom ..protocol import methods"),
-    ("server/schemas.py", "import jsonschema\nfrom referencing import Registry"),
+    ("protocol/json_schema/checker.py", "import jsonschema\nfrom referencing import Registry"),
     ("client/http.py", "import httpx\nfrom ..protocol import sse"),
     ("client/auth/signing.py", "import jwt"),
     ("transports/stdio.py", "from ..protocol.revisions import Era\nfrom ..server import server"),

@@ -8,6 +8,7 @@ It needs no Django and knows nothing of the server in this package: both stand o
 
 from __future__ import annotations
 
+from .caching import ResponseCache
 from .callbacks import Callbacks, UserCancelled
 from .changes import Change, Changes
 from .client import Client
@@ -25,11 +26,13 @@ from .errors import (
     ToolFailed,
     UnexpectedStatus,
 )
+from .groups import ClientGroup
 from .results import ToolResult
 from .transports.http import HttpTransport
 from .transports.http_sse import SseTransport
 from .transports.stdio import StdioTransport
 from .transports.websocket import WebSocketTransport
+from .typed import Record
 
 __all__ = [
     "Callbacks",
@@ -37,13 +40,16 @@ __all__ = [
     "Changes",
     "Client",
     "ClientError",
+    "ClientGroup",
     "ConnectionFailed",
     "ConnectionLost",
     "HttpTransport",
     "InvalidAnswer",
     "NotSupported",
     "OutputMismatch",
+    "Record",
     "RequestTimedOut",
+    "ResponseCache",
     "ServerError",
     "SessionLost",
     "SseTransport",

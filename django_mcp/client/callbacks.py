@@ -124,6 +124,19 @@ class Callbacks:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Behalf:
+    """Somebody else than the client itself, for whom a request is sent.
+
+    Their `callbacks` answer what the server asks because of it, and they are told what it says,
+    from `log_level` on.
+    """
+
+    callbacks: Callbacks
+    tell: OnNotification
+    log_level: str | None = None
+
+
 def defaults_of(form: t.RequestedSchema) -> dict[str, Any]:
     """What the fields of a form hold before the user touches it (2025-11-25,
     client/elicitation#requested-schema)."""

@@ -110,7 +110,7 @@ class Changes:
             except ClientError as error:
                 return self._end(error)
             self._missed()
-            await asyncio.sleep(_pause(self._failures))
+            await asyncio.sleep(pause(self._failures))
 
     def _end(self, error: ClientError) -> None:
         self._failure = error
@@ -141,7 +141,7 @@ class Changes:
         self._woken.set()
 
 
-def _pause(failures: int) -> float:
+def pause(failures: int) -> float:
     """Seconds to wait, longer each time and never the same for many clients."""
     longest = min(FIRST_PAUSE * 2 ** min(failures, 16), LONGEST_PAUSE)
     return random.uniform(longest / 2, longest)  # noqa: S311, no secret

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import EllipsisType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar, overload
 
 import httpx
 
@@ -21,6 +21,7 @@ from ..protocol.errors import HeaderMismatch
 from ..protocol.headers import param_headers
 from ..protocol.revisions import REVISIONS, Revision
 from ..protocol.revisions import find as find_revision
+from .caching import ResponseCache
 from .callbacks import (
     Callbacks,
     OnElicit,
@@ -32,18 +33,17 @@ from .callbacks import (
     Roots,
     result_of,
 )
-from .calls import Calls
+from .calls import MOST_TOOLS, Calls
 from .changes import Changes, wanted_of
 from .connecting import Connection, Options, Transport
-from .errors import (
-    ServerError,
-    ToolFailed,
-)
+from .errors import ClientError, ServerError, ToolFailed
 from .line import Timing
 from .results import ToolResult
 from .targets import transport_for
 
 logger = logging.getLogger("django_mcp.client")
+
+T = TypeVar("T")
 
 _LOG: Final = "notifications/message"
 
@@ -59,6 +59,10 @@ class Client(Calls):
     does not; None waits for ever. `revisions` are the protocol's that may be spoken, by name or
     value; by default all, the newest that the server knows. `name` and `version` are what the
     server is told. The callbacks are those of `Callbacks`.
+
+    Answers that the server calls fresh are not asked for again, unless `cache` is False. A
+    `ResponseCache` may be shared by clients: what is for one user alone stays in the
+    `cache_partition` that names the user, or where none is given, with this client.
 
     Raises the errors of `django_mcp.client.errors`. A connection that ends is opened again by the
     next call. One client serves any number of calls at a time.
@@ -86,6 +90,8 @@ class Client(Calls):
         on_progress: OnProgress | None = None,
         on_notification: OnNotification | None = None,
         extensions: Mapping[str, dict[str, Any]] | None = None,
+        cache: ResponseCache | bool = True,
+        cache_partition: str | None = None,
     ) -> None:
         callbacks = Callbacks(
             on_elicit=on_elicit,
@@ -107,22 +113,30 @@ class Client(Calls):
             tell=self._tell,
         )
         transport: Transport = transport_for(target, headers=headers, auth=auth, client=http_client)
-        super().__init__(Connection(transport, options), callbacks, timing)
+        kept = (ResponseCache() if cache else None) if isinstance(cache, bool) else cache
+        connection = Connection(transport, options)
+        super().__init__(connection, callbacks, timing, kept, cache_partition)
         self._connection.log_level = log_level
 
     # Connected
 
     async def __aenter__(self) -> Self:
-        self._speech = await self._connection.current()
+        self._use(await self._connection.current())
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self._leave()
         await self._connection.close()
 
     @property
     def revision(self) -> str:
         """The revision of the protocol that is spoken, as a date."""
         return self._now.revision.name
+
+    @property
+    def has_session(self) -> bool:
+        """Whether the server remembers this client between its requests."""
+        return self._now.has_session
 
     @property
     def server_info(self) -> t.Implementation | None:
@@ -145,34 +159,67 @@ class Client(Calls):
 
     # Tools
 
-    async def list_tools(self) -> list[t.Tool]:
-        """Every tool, from all pages. One that breaks a rule is left out, and logged."""
-        return [tool async for tool in self.iter_tools()]
+    async def list_tools(self, *, fresh: bool = False) -> list[t.Tool]:
+        """Every tool, from all pages. One that breaks a rule is left out, and logged.
 
-    async def iter_tools(self) -> AsyncIterator[t.Tool]:
+        Here as in every list, `fresh` asks the server, whatever is known already.
+        """
+        return [tool async for tool in self.iter_tools(fresh=fresh)]
+
+    async def iter_tools(self, *, fresh: bool = False) -> AsyncIterator[t.Tool]:
         """The tools, page by page as they are needed."""
-        async for page in self._pages("tools/list", t.ListToolsResult):
+        async for page in self._pages("tools/list", t.ListToolsResult, fresh):
             for tool in page.tools:
                 if self._is_usable(tool):
-                    self._tools[tool.name] = tool
+                    self._know(tool)
                     yield tool
+
+    @overload
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        as_: type[T],
+        timeout: float | EllipsisType | None = ...,
+        total_timeout: float | EllipsisType | None = ...,
+        on_progress: OnProgress | None = None,
+        meta: Mapping[str, Any] | None = None,
+        raise_on_error: bool = True,
+    ) -> ToolResult[T]: ...
+
+    @overload
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        as_: Any = None,
+        timeout: float | EllipsisType | None = ...,
+        total_timeout: float | EllipsisType | None = ...,
+        on_progress: OnProgress | None = None,
+        meta: Mapping[str, Any] | None = None,
+        raise_on_error: bool = True,
+    ) -> ToolResult[Any]: ...
 
     async def call_tool(
         self,
         name: str,
         arguments: Mapping[str, Any] | None = None,
         *,
+        as_: Any = None,
         timeout: float | EllipsisType | None = ...,
         total_timeout: float | EllipsisType | None = ...,
         on_progress: OnProgress | None = None,
         meta: Mapping[str, Any] | None = None,
         raise_on_error: bool = True,
-    ) -> ToolResult:
+    ) -> ToolResult[Any]:
         """Call a tool.
 
+        `as_` is the type that `data` of the result is to have: anything pydantic understands.
         Raises ToolFailed where the tool says that it failed, unless `raise_on_error` is false;
-        OutputMismatch where its answer does not fit its output schema; ServerError for an unknown
-        tool, and the rest of `errors`.
+        OutputMismatch where its answer does not fit its output schema, or `as_`; ServerError for
+        an unknown tool, and the rest of `errors`.
         """
         params = t.CallToolRequestParams(
             name=name, arguments=dict(arguments or {}), meta=dict(meta) if meta else None
@@ -192,18 +239,25 @@ class Client(Calls):
             # 2026-07-28, basic/transports/streamable-http#client-behavior
             if not isinstance(error.error, HeaderMismatch):
                 raise
-            await self.list_tools()
+            await self.list_tools(fresh=True)
             found = await call()
-        result = ToolResult(
-            content=found.content,
-            structured_content=found.structured_content,
-            is_error=found.is_error,
-            meta=found.meta,
-            data=found.structured_content,
-        )
+        if found.structured_content is not None and name not in self._tools:
+            await self._learn(name)
+        result = self._output(name).result(found, as_)
         if result.is_error and raise_on_error:
             raise ToolFailed(name, result)
         return result
+
+    async def _learn(self, name: str) -> None:
+        """List the tools, once, to know what the answer of one should look like."""
+        if name in self._unlisted:
+            return
+        try:
+            await self.list_tools()
+        except ClientError as error:
+            logger.warning("The answers of %r are not checked: %s", name, error)
+        if name not in self._tools and len(self._unlisted) < MOST_TOOLS:
+            self._unlisted.add(name)
 
     def _is_usable(self, tool: t.Tool) -> bool:
         try:
@@ -220,23 +274,27 @@ class Client(Calls):
 
     # Resources
 
-    async def list_resources(self) -> list[t.Resource]:
+    async def list_resources(self, *, fresh: bool = False) -> list[t.Resource]:
         """Every resource, from all pages."""
-        return [resource async for resource in self.iter_resources()]
+        return [resource async for resource in self.iter_resources(fresh=fresh)]
 
-    async def iter_resources(self) -> AsyncIterator[t.Resource]:
+    async def iter_resources(self, *, fresh: bool = False) -> AsyncIterator[t.Resource]:
         """The resources, page by page as they are needed."""
-        async for page in self._pages("resources/list", t.ListResourcesResult):
+        async for page in self._pages("resources/list", t.ListResourcesResult, fresh):
             for resource in page.resources:
                 yield resource
 
-    async def list_resource_templates(self) -> list[t.ResourceTemplate]:
+    async def list_resource_templates(self, *, fresh: bool = False) -> list[t.ResourceTemplate]:
         """Every template of resources, from all pages."""
-        return [template async for template in self.iter_resource_templates()]
+        return [template async for template in self.iter_resource_templates(fresh=fresh)]
 
-    async def iter_resource_templates(self) -> AsyncIterator[t.ResourceTemplate]:
+    async def iter_resource_templates(
+        self, *, fresh: bool = False
+    ) -> AsyncIterator[t.ResourceTemplate]:
         """The templates, page by page as they are needed."""
-        async for page in self._pages("resources/templates/list", t.ListResourceTemplatesResult):
+        async for page in self._pages(
+            "resources/templates/list", t.ListResourceTemplatesResult, fresh
+        ):
             for template in page.resource_templates:
                 yield template
 
@@ -246,6 +304,7 @@ class Client(Calls):
         *,
         timeout: float | EllipsisType | None = ...,
         on_progress: OnProgress | None = None,
+        fresh: bool = False,
     ) -> list[t.AnyResourceContents]:
         """What stands at a URI: texts and blobs. Raises ServerError where there is nothing."""
         params = t.ReadResourceRequestParams(uri=uri)
@@ -255,18 +314,19 @@ class Client(Calls):
             t.ReadResourceResult,
             timing=self._timing_of(timeout, ...),
             on_progress=on_progress,
+            fresh=fresh,
         )
-        return found.contents
+        return list(found.contents)
 
     # Prompts and completion
 
-    async def list_prompts(self) -> list[t.Prompt]:
+    async def list_prompts(self, *, fresh: bool = False) -> list[t.Prompt]:
         """Every prompt, from all pages."""
-        return [prompt async for prompt in self.iter_prompts()]
+        return [prompt async for prompt in self.iter_prompts(fresh=fresh)]
 
-    async def iter_prompts(self) -> AsyncIterator[t.Prompt]:
+    async def iter_prompts(self, *, fresh: bool = False) -> AsyncIterator[t.Prompt]:
         """The prompts, page by page as they are needed."""
-        async for page in self._pages("prompts/list", t.ListPromptsResult):
+        async for page in self._pages("prompts/list", t.ListPromptsResult, fresh):
             for prompt in page.prompts:
                 yield prompt
 

@@ -123,6 +123,11 @@ class Connection:
         self._is_closed = False
         self.log_level: str | None = None
 
+    @property
+    def key(self) -> str | None:
+        """The server's name beyond one connection; None for none."""
+        return self._transport.key
+
     async def current(self) -> Speech:
         """The conversation, opened if there is none or if the last one is over."""
         return await self.after(None)

@@ -111,7 +111,7 @@ class ServerError(ClientError):
 class ToolFailed(ClientError):
     """A tool answered that it failed; `result` is the whole answer."""
 
-    def __init__(self, name: str, result: ToolResult) -> None:
+    def __init__(self, name: str, result: ToolResult[Any]) -> None:
         super().__init__(
             f"The tool {name!r} failed: {result.text[:2000] or 'it says nothing more'}"
         )
@@ -125,7 +125,7 @@ class InvalidAnswer(ClientError):
 class OutputMismatch(InvalidAnswer):
     """A tool's structured content does not fit the tool's output schema."""
 
-    def __init__(self, message: str, result: ToolResult) -> None:
+    def __init__(self, message: str, result: ToolResult[Any]) -> None:
         super().__init__(message)
         self.result = result
 

@@ -48,6 +48,7 @@ PROGRESS: Final = "notifications/progress"
 CANCELLED: Final = "notifications/cancelled"
 
 Progress = Callable[[dict[str, Any]], Awaitable[None] | None]
+Tell = Callable[[str, dict[str, Any]], Awaitable[None] | None]
 
 
 class Listener(Protocol):
@@ -81,7 +82,7 @@ class Line:
 
     channel: Channel
 
-    def __init__(self, tell: Callable[[str, dict[str, Any]], Awaitable[None] | None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         self.answer_request: Callable[[Request], Awaitable[Mapping[str, Any]]] | None = None
         self.tells_cancelled = True
         self.listeners: list[Listener] = []
@@ -91,7 +92,7 @@ class Line:
         self._pending: dict[RequestId, Pending] = {}
         self._answering: dict[RequestId, asyncio.Task[None]] = {}
         # A request that was answered stands between what came before its answer and after.
-        self._untold: Backlog[tuple[str, dict[str, Any]] | Pending] = Backlog()
+        self._untold: Backlog[tuple[Tell, str, dict[str, Any]] | Pending] = Backlog()
         self._telling: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
@@ -118,11 +119,14 @@ class Line:
         headers: Mapping[str, str] | None = None,
         on_progress: Progress | None = None,
         begun: Callable[[RequestId], None] | None = None,
+        tell: Tell | None = None,
     ) -> dict[str, Any]:
         """Send a request, and return its result.
 
-        `begun` is given its id before it is sent. Raises ServerError, RequestTimedOut,
-        ConnectionLost, or what the channel raises. Cancelled, it calls the request off.
+        `begun` is given its id before it is sent; `tell` is told, in place of the line's, of what
+        comes on the request's own stream, where the channel has such. Raises ServerError,
+        RequestTimedOut, ConnectionLost, or what the channel raises. Cancelled, it calls the request
+        off.
         """
         if self._lost is not None:
             raise SessionLost(f"{method} was not sent: {self._lost}", was_refused=True)
@@ -132,7 +136,7 @@ class Line:
         outgoing = Outgoing(
             body=jsonrpc.request_bytes(id, method, params), id=id, headers=headers or {}
         )
-        pending = self._pending[id] = Pending()
+        pending = self._pending[id] = Pending(tell)
         if begun is not None:
             begun(id)
         try:
@@ -211,7 +215,7 @@ class Line:
                 # A server that could not read the id answers without it, on the request's stream.
                 self._answered(within if id is None else id, message, within)
             case Notification(method=method, params=params):
-                self._hear(method, params, size)
+                self._hear(method, params, size, within)
             case Request():
                 self._asked(message)
 
@@ -253,7 +257,9 @@ class Line:
         for listener in list(self.listeners):
             listener.miss()
 
-    def _hear(self, method: str, params: dict[str, Any], size: int) -> None:
+    def _hear(
+        self, method: str, params: dict[str, Any], size: int, within: RequestId | None
+    ) -> None:
         if method == PROGRESS:
             token = params.get("progressToken")
             pending = self._pending.get(token) if jsonrpc.is_id(token) else None
@@ -268,11 +274,13 @@ class Line:
             return
         for listener in list(self.listeners):
             listener.hear(method, params)
-        self._put((method, params), size)
+        asked = None if within is None else self._pending.get(within)
+        tell = (asked.tell if asked is not None else None) or self._tell
+        self._put((tell, method, params), size)
         if self._telling is None:
             self._telling = self._start(self._tell_all())
 
-    def _put(self, what: tuple[str, dict[str, Any]] | Pending, size: int) -> None:
+    def _put(self, what: tuple[Tell, str, dict[str, Any]] | Pending, size: int) -> None:
         for given_up in self._untold.put(what, size):
             if isinstance(given_up, Pending):
                 given_up.told.set()
@@ -284,14 +292,14 @@ class Line:
                 match self._untold.pop():
                     case Pending() as pending:
                         pending.told.set()
-                    case method, params:
-                        await self._tell_one(method, params)
+                    case tell, method, params:
+                        await self._tell_one(tell, method, params)
         finally:
             self._telling = None
 
-    async def _tell_one(self, method: str, params: dict[str, Any]) -> None:
+    async def _tell_one(self, tell: Tell, method: str, params: dict[str, Any]) -> None:
         try:
-            await result_of(self._tell(method, params))
+            await result_of(tell(method, params))
         except Exception:
             logger.exception("What is told of %s failed", method)
 

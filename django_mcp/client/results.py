@@ -1,31 +1,33 @@
 """What a tool answered, as the application reads it.
 
-Owns the reading of a result: its text, its data, and whether it fits what the tool said that it
-would be. Which tool said what is `client`'s to know.
+Owns the value alone. Whether it fits what the tool said, and how its data are made, is `outputs`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..protocol import types as t
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True)
-class ToolResult:
+class ToolResult(Generic[T]):
     """The answer of a tool.
 
     `content` is for a model or a person to read; `structured_content` is any JSON value, None where
-    there is none; `data` is that value made typed by the tool's output schema, or the bare value
-    where the schema only wraps one.
+    there is none. `data` is that value with what only wraps it taken off: of the type that the
+    caller gave, else as the tool's output schema has it (dates, UUIDs, and a `Record` for an object
+    with known members), else plain JSON. It is None where the tool failed.
     """
 
     content: list[t.ContentBlock]
     structured_content: Any = None
     is_error: bool = False
     meta: dict[str, Any] | None = None
-    data: Any = None
+    data: T | None = None
 
     @property
     def text(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from ..protocol import codec, methods, revisions
 from ..protocol import types as t
@@ -20,13 +20,15 @@ from ..protocol.handshake import INITIALIZE, INITIALIZED, PING, Handshake
 from ..protocol.headers import MCP_PROTOCOL_VERSION
 from ..protocol.jsonrpc import Request
 from ..protocol.revisions import Revision
-from .callbacks import Callbacks
+from .callbacks import Behalf, Callbacks
 from .errors import ClientError, ConnectionFailed, InvalidAnswer, NotSupported
 from .line import Line, Progress, Timing
 
 
 class Stateful:
     """What is said on a line to a server that remembers a session."""
+
+    has_session = True
 
     def __init__(
         self,
@@ -89,6 +91,10 @@ class Stateful:
             )
         self._handshake.answered(wanted)
         self.revision = found
+
+    def on_behalf(self, behalf: Behalf) -> NoReturn:
+        """A session belongs to one client. Raises NotSupported."""
+        raise NotSupported("A session is one client's: open another for somebody else.")
 
     # A request, and those of the server
 

@@ -9,8 +9,9 @@ Source: 2026-07-28, basic/index#_meta, basic/patterns/mrtr and basic/patterns/su
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from ..protocol import codec
 from ..protocol import types as t
@@ -19,9 +20,9 @@ from ..protocol.errors import InvalidParams, ProtocolError, UnsupportedProtocolV
 from ..protocol.headers import MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, encode_value
 from ..protocol.jsonrpc import RequestId
 from ..protocol.revisions import Revision
-from .callbacks import Callbacks
+from .callbacks import Behalf, Callbacks
 from .errors import ClientError, InvalidAnswer, NotSupported, ServerError
-from .line import Line, Progress, Timing
+from .line import Line, Progress, Tell, Timing
 
 #: Times that a request is answered with questions before it is given up.
 MOST_ROUNDS: Final = 10
@@ -34,6 +35,8 @@ ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 
 class Stateless:
     """What is said on a line to a server that remembers nothing."""
+
+    has_session = False
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Stateless:
         self._callbacks = callbacks
         self._info = info
         self._log_level = log_level
+        self._tell: Tell | None = None
         self.server_info: t.Implementation | None = None
         self.capabilities = t.ServerCapabilities()
         self.instructions: str | None = None
@@ -68,6 +72,14 @@ class Stateless:
         self.server_info = _server_info(found, self.revision)
         return found
 
+    def on_behalf(self, behalf: Behalf) -> Self:
+        """The same conversation for somebody else, since every request says who asks."""
+        theirs = copy.copy(self)
+        theirs._callbacks = behalf.callbacks
+        theirs._log_level = behalf.log_level
+        theirs._tell = behalf.tell
+        return theirs
+
     # A request
 
     async def request(
@@ -84,7 +96,8 @@ class Stateless:
         for round in range(MOST_ROUNDS):
             result = await self._once(method, {**params, **answers}, timing, headers, on_progress)
             if result.get("resultType") != "input_required":
-                return result
+                # What depends on answers is not kept (server/utilities/caching#cache-key).
+                return {**result, "ttlMs": 0} if round else result
             answers = await self._answers(method, result, round)
         raise ClientError(f"{method}: the server asked {MOST_ROUNDS} times and did not answer.")
 
@@ -99,19 +112,21 @@ class Stateless:
         try:
             return await self._send(method, params, timing, headers, on_progress)
         except ServerError as error:
-            other = self._other_than_refused(error)
-            if other is None:
+            served = self._served(error)
+            if served is None:
                 raise
-            self.revision = other
+            self.revision = served
         return await self._send(method, params, timing, headers, on_progress)
 
-    def _other_than_refused(self, error: ServerError) -> Revision | None:
-        """The newest revision of both sides, where the one that was used is not served."""
+    def _served(self, error: ServerError) -> Revision | None:
+        """The newest revision of both sides, where the one that was used was refused.
+
+        It may be the same one: of several processes behind one address, not all are as new.
+        """
         if not isinstance(error.error, UnsupportedProtocolVersion):
             return None
         served = error.error.supported
-        common = [revision for revision in self._revisions if revision.name in served]
-        return common[0] if common and common[0] is not self.revision else None
+        return next((each for each in self._revisions if each.name in served), None)
 
     async def _send(
         self,
@@ -129,6 +144,7 @@ class Stateless:
             headers={**self._headers(method, params), **(headers or {})},
             on_progress=on_progress,
             begun=begun,
+            tell=self._tell,
         )
 
     def _meta(self) -> dict[str, Any]:

@@ -47,9 +47,11 @@ class Backlog(Generic[T]):
 class Pending:
     """A request that waits."""
 
-    __slots__ = ("_woken", "answer", "failure", "steps", "told")
+    __slots__ = ("_woken", "answer", "failure", "steps", "tell", "told")
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Any = None) -> None:
+        #: Is given what the server says on the request's own stream, if somebody else is not.
+        self.tell = tell
         self.answer: Response | ErrorResponse | None = None
         self.failure: Exception | None = None
         self.steps: Backlog[dict[str, Any]] = Backlog()

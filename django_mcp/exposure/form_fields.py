@@ -27,7 +27,7 @@ from django.utils.choices import CallableChoiceIterator
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.text import capfirst
 
-from ..server.problems import shown
+from ..protocol.problems import shown
 from . import uploads
 
 Schema = dict[str, Any]

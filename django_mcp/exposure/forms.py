@@ -26,7 +26,8 @@ from django.forms.models import BaseModelForm
 from django.http import Http404
 from django.utils.datastructures import MultiValueDict
 
-from ..server import components, problems
+from ..protocol import problems
+from ..server import components
 from ..server.components import Callee, Tool
 from ..server.context import Context
 from ..server.errors import InvalidArguments, NotFound, RegistrationError

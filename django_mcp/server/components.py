@@ -123,7 +123,7 @@ class ResourceTemplate:
     definition: types.ResourceTemplate
     template: UriTemplate
     callee: Callee
-    arguments: Arguments
+    arguments: Input
     rule: AccessRule | None = None
     visible: Callee | None = None
     confined: bool = True
@@ -144,7 +144,7 @@ class Prompt:
 
     definition: types.Prompt
     callee: Callee
-    arguments: Arguments
+    arguments: Input
     rule: AccessRule | None = None
     scopes: tuple[str, ...] | None = None
     only_reads: bool = True

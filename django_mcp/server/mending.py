@@ -15,8 +15,7 @@ from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 
-from ..protocol import jsonrpc
-from . import problems
+from ..protocol import jsonrpc, problems
 
 
 def mended(arguments: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:

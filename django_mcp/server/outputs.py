@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic_core import to_json, to_jsonable_python
 
+from ..protocol import problems
 from ..protocol.types import (
     AudioContent,
     CallToolResult,
@@ -24,7 +25,6 @@ from ..protocol.types import (
     ResourceLink,
     TextContent,
 )
-from . import problems
 from .content import Audio, File, Image
 from .errors import InvalidResult, RegistrationError
 from .json_schema import drop_title, schema_of

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, to_json
 from typing_extensions import TypedDict
 
-from . import problems
+from ..protocol import problems
 from .errors import InvalidArguments, RegistrationError
 from .json_schema import schema_of
 from .mending import mended
@@ -107,10 +107,14 @@ class RawArguments:
     def __init__(self, schema: dict[str, Any], *, name: str = "") -> None:
         """Raises RegistrationError for what is no schema, or not one that can be enforced here."""
         # Here, because jsonschema takes 35 ms to import and few servers need it.
-        from .raw_schemas import Checker
+        from ..protocol.json_schema.checker import Checker, InvalidSchema
 
         self._name = name
-        self._checker = Checker(schema)
+        _check_object(schema)
+        try:
+            self._checker = Checker(schema)
+        except InvalidSchema as error:
+            raise RegistrationError(str(error)) from error
         self.input_schema = self._checker.schema
 
     def validate(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -119,6 +123,16 @@ class RawArguments:
         if lines := self._checker.problems(arguments):
             raise InvalidArguments(self._name, lines)
         return {"arguments": arguments}
+
+
+def _check_object(schema: Any) -> None:
+    """Arguments are an object (2026-07-28, server/tools#tool)."""
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if kind != "object":
+        raise RegistrationError(
+            f"The input schema has the type {kind!r}: a tool's arguments are an object, so write "
+            '"type": "object" at its root.'
+        )
 
 
 def check_json(name: str, arguments: dict[str, Any]) -> None:

@@ -1,4 +1,6 @@
-"""Serve the fixture and run the official suite against it: `python -m tests.conformance`.
+"""Run the official suite: `python -m tests.conformance`, against the fixture that it serves.
+
+With `--client` it is run against the client that `client` is, with the suite's own servers.
 
 Prints a line for each scenario and `N passed, M failed` for each revision. A warning fails its
 scenario: the suite warns where a server does not do what it SHOULD. The exit status is 0 where
@@ -17,8 +19,9 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from fnmatch import filter as filter_names
 from pathlib import Path
 
 from tests.processes import shared
@@ -31,6 +34,7 @@ from .suite import Scenario, Suite, SuiteError, home, read_result
 
 SPECS = ("2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 SETTINGS = "tests.conformance.settings"
+CLIENT = f"{sys.executable} -m tests.conformance.client"
 
 
 def main() -> int:
@@ -41,8 +45,11 @@ def main() -> int:
     suite = Suite(home())
     try:
         suite.install()
-        with serving(options, results) as url:
-            passed = [run(suite, url, spec, options.scenario, results / spec) for spec in specs]
+        if options.client:
+            passed = [run_client(suite, spec, options.scenario, results / spec) for spec in specs]
+        else:
+            with serving(options, results) as url:
+                passed = [run(suite, url, spec, options.scenario, results / spec) for spec in specs]
     except (SuiteError, DidNotStart, Complained, Missing) as error:
         print(error, file=sys.stderr)
         return 2
@@ -57,25 +64,42 @@ def main() -> int:
 def run(suite: Suite, url: str, spec: str, chosen: list[str], results: Path) -> bool:
     """Run the scenarios of one revision, print a line for each; True where all of them passed."""
     results.mkdir()
-    listed = suite.scenarios(spec)
-    unknown = set(chosen) - set(listed)
+    names = select(suite.scenarios(spec), chosen, spec)
+    suite.run(url, spec, names if chosen else None, results)
+    return judge(spec, (read_result(name, results) for name in names))
+
+
+def run_client(suite: Suite, spec: str, chosen: list[str], results: Path) -> bool:
+    """The same with the client: a scenario is a process, which ends before the next begins."""
+    results.mkdir()
+    names = select(suite.scenarios(spec, "client"), chosen, spec)
+    return judge(spec, (suite.run_client(CLIENT, spec, name, results) for name in names))
+
+
+def select(listed: list[str], chosen: list[str], spec: str) -> list[str]:
+    """The scenarios that are chosen: a name, or a pattern as "auth/*"; all where none is."""
+    unknown = [each for each in chosen if not filter_names(listed, each)]
     if unknown:
         raise SuiteError(f"{spec} has no scenario {', '.join(sorted(unknown))}.")
-    names = [name for name in listed if name in chosen] or listed
-    suite.run(url, spec, names if chosen else None, results)
-    scenarios = [read_result(name, results) for name in names]
+    found = {name for each in chosen for name in filter_names(listed, each)}
+    return [name for name in listed if name in found] or listed
+
+
+def judge(spec: str, scenarios: Iterable[Scenario]) -> bool:
+    """Print a line for each scenario as it ends, and how many passed; True where all did."""
+    passed = []
     for scenario in scenarios:
         report(scenario)
-    failed = sum(not scenario.passed for scenario in scenarios)
-    print(f"{spec}: {len(scenarios) - failed} passed, {failed} failed", flush=True)
-    return failed == 0
+        passed.append(scenario.passed)
+    print(f"{spec}: {sum(passed)} passed, {len(passed) - sum(passed)} failed", flush=True)
+    return all(passed)
 
 
 def report(scenario: Scenario) -> None:
     """Print the scenario's line, and one for each check that failed or warned."""
     verdict = "PASS" if scenario.passed else "FAIL"
     reason = f"  {scenario.problem}" if scenario.problem else ""
-    print(f"{verdict}  {scenario.name}{reason}")
+    print(f"{verdict}  {scenario.name}{reason}", flush=True)
     for check in scenario.bad:
         print(f"      {check.status} {check.id}: {check.message}")
 
@@ -109,6 +133,9 @@ def arguments() -> argparse.Namespace:
         description="Run the official conformance suite against the fixture server.",
     )
     parser.add_argument(
+        "--client", action="store_true", help="test the client instead, with the suite's servers"
+    )
+    parser.add_argument(
         "--spec",
         nargs="+",
         choices=[*SPECS, "all"],
@@ -122,7 +149,7 @@ def arguments() -> argparse.Namespace:
         "--processes", type=int, default=1, help="how many serve it (default: %(default)s)"
     )
     parser.add_argument(
-        "--scenario", action="append", default=[], help="only this one; may be repeated"
+        "--scenario", action="append", default=[], help="only these, as auth/*; may be repeated"
     )
     parser.add_argument(
         "--keep", action="store_true", help="keep the suite's results and the servers' logs"

@@ -3,9 +3,10 @@
 It is an npm package that needs a newer Node than most systems have, so a Node from npm stands
 beside it in a directory of its own. Against what it is run, and what is printed, is `__main__`.
 
-A scenario leaves `server-<name>-<time>/checks.json`, a list of checks. Its own exit status says too
-little: warnings do not change it, and a scenario in which nothing but the form of the messages was
-checked counts there as passed.
+A scenario leaves `server-<name>-<time>/checks.json`, a list of checks; one for clients leaves out
+"server-". Its own exit status says too little: warnings do not change it, and a scenario in which
+nothing but the form of the messages was checked counts there as passed. For a client it says one
+thing more: whether the client itself ended as it should.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Scenario:
 
     name: str
     checks: tuple[Check, ...] | None
+    client_failed: bool = False
 
     @property
     def bad(self) -> tuple[Check, ...]:
@@ -74,6 +76,8 @@ class Scenario:
             return f"{len(self.bad)} of {len(self.checks)} checks"
         if not any(each.status == "SUCCESS" and each.id != FORM_CHECK for each in self.checks):
             return "nothing of its own was checked"
+        if self.client_failed:
+            return "the client ended with an error, or not in time"
         return ""
 
 
@@ -100,9 +104,12 @@ class Suite:
         if self._installed() != VERSION:
             self._npm("install", "--ignore-scripts", "--save-exact", f"{PACKAGE}@{VERSION}")
 
-    def scenarios(self, spec: str) -> list[str]:
-        """The names of the server scenarios for the revision `spec`, in the suite's order."""
-        finished = self._run("list", "--server", "--spec-version", spec)
+    def scenarios(self, spec: str, side: str = "server") -> list[str]:
+        """The names of the scenarios for the revision `spec`, in the suite's order.
+
+        `side` is what they test: "server" or "client".
+        """
+        finished = self._run("list", f"--{side}", "--spec-version", spec)
         names = _LISTED.findall(_COLOR.sub("", finished.stdout))
         if not names:
             raise SuiteError(
@@ -122,6 +129,18 @@ class Suite:
             for selection in chosen:
                 finished = self._run(*common, *selection)
                 log.write(_COLOR.sub("", finished.stdout + finished.stderr))
+
+    def run_client(self, command: str, spec: str, name: str, results: Path) -> Scenario:
+        """Have the client that `command` starts play the scenario `name`; its result."""
+        finished = self._run(
+            *("client", "--command", command, "--scenario", name, "--spec-version", spec),
+            *("--timeout", str(SCENARIO_TIMEOUT), "-o", str(results)),
+        )
+        with (results / "suite.log").open("a") as log:
+            log.write(_COLOR.sub("", finished.stdout + finished.stderr))
+        # Alone, a scenario ends with an error where its client did, unless it may.
+        failed = finished.returncode != 0
+        return replace(read_result(name, results, prefix=""), client_failed=failed)
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         script = self._package / "dist" / "index.js"
@@ -159,10 +178,10 @@ def home() -> Path:
     return Path(given) if given else Path.home() / ".cache" / "mcp-conformance"
 
 
-def read_result(name: str, results: Path) -> Scenario:
-    """What the scenario `name` left in `results`."""
+def read_result(name: str, results: Path, prefix: str = "server-") -> Scenario:
+    """What the scenario `name` left in `results`. The name may have slashes."""
     time = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T*"
-    found = sorted(results.glob(f"server-{name}-{time}/checks.json"))
+    found = sorted(results.glob(f"{prefix}{name}-{time}/checks.json"))
     if not found:
         return Scenario(name=name, checks=None)
     raw = json.loads(found[-1].read_text())

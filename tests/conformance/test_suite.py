@@ -47,7 +47,19 @@ def test_a_result_is_found_by_its_whole_name(tmp_path: Path) -> None:
     )
 
 
+def test_a_scenario_of_a_client_that_ended_with_an_error_is_no_pass() -> None:
+    success = Check(id="own", status="SUCCESS", message="")
+
+    assert not Scenario(name="a-scenario", checks=(success,), client_failed=True).passed
+
+
+def test_a_result_of_a_client_is_found_under_a_name_with_a_slash(tmp_path: Path) -> None:
+    write(tmp_path, "auth/basic-2026-01-01T00-00-00-000Z", "SUCCESS")
+
+    assert read_result("auth/basic", tmp_path, prefix="").passed
+
+
 def write(results: Path, directory: str, status: str) -> None:
-    (results / directory).mkdir()
+    (results / directory).mkdir(parents=True)
     checks = [{"id": "own", "status": status, "errorMessage": "what\n is wrong"}]
     (results / directory / "checks.json").write_text(json.dumps(checks))

@@ -17,8 +17,9 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_valid
 from pydantic_core import to_json
 from typing_extensions import TypeAliasType, TypedDict
 
-from django_mcp.server import budgets, mending
-from django_mcp.server import problems as wording
+from django_mcp.protocol import problems as wording
+from django_mcp.protocol.json_schema import budgets
+from django_mcp.server import mending
 from django_mcp.server.errors import InvalidArguments, RegistrationError, ToolError
 from django_mcp.server.mending import mended
 from django_mcp.server.schemas import Arguments, RawArguments

@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from pydantic import Field
 
-from ...server import problems
+from ...protocol import problems
 from ...server.access import Principal
 from ...server.context import Context
 from ...server.errors import InvalidArguments

@@ -12,8 +12,8 @@ from typing import Any, Final
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, ValidationError
 from django.db import DataError, models
 
+from ...protocol.problems import shown
 from ...server.errors import InvalidArguments
-from ...server.problems import shown
 from .rows import MANY
 from .scope import Scope
 from .selection import Exposed

@@ -15,7 +15,7 @@ from django.db.models import Q
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from ...server import problems
+from ...protocol import problems
 from ...server.errors import InvalidArguments
 from .kinds import DATETIME, TEXT, Kind
 from .terms import LONGEST

@@ -1,8 +1,9 @@
-"""What is wrong with the arguments of a call → lines that a calling model can correct itself from.
+"""What is wrong with a JSON value → lines that a calling model, or a person, can mend it from.
 
 Each line names the place, what is expected there and what came instead. Pydantic's own report has
 class names and web addresses in it, and one entry for each arm of a union; this module turns it
-into one line for each place. How the arguments are checked is ``schemas`` and ``raw_schemas``.
+into one line for each place. How arguments are checked is `server.schemas`, and how a value is
+checked against a JSON Schema, `json_schema.checker`.
 """
 
 from __future__ import annotations
@@ -107,30 +108,38 @@ def missing(schema: Any) -> str:
     return f"is missing; expected {expected}" if expected else "is missing"
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
-    """What to say of an argument nobody asked for: with the nearest name that there is."""
+def unknown(name: str, known: Iterable[str], kind: str = "an argument") -> str:
+    """What to say of a name nobody asked for: with the nearest name that there is."""
     names = list(known)
     # What is no slip of the pen is not worth the search, which is quadratic in the length.
     near = difflib.get_close_matches(name, names, n=1) if len(name) <= LONGEST_VALUE else []
     if near:
-        return f"is not an argument; did you mean `{near[0]}`?"
+        return f"is not {kind}; did you mean `{near[0]}`?"
     if names:
-        return f"is not an argument; there are {', '.join(f'`{each}`' for each in names)}"
+        return f"is not {kind}; there are {', '.join(f'`{each}`' for each in names)}"
     return UNKNOWN
 
 
-def path_of(location: Sequence[str | int], arguments: object, *, missing: bool = False) -> str:
+def path_of(
+    location: Sequence[str | int],
+    arguments: object,
+    *,
+    missing: bool = False,
+    root: str = "arguments",
+) -> str:
     """Write a place like ``filter.tags[2]``; names and paths that are long, in part.
+
+    ``root`` is what the whole value is called.
 
     Pydantic's locations also hold labels (the arm of a union, the class of a model): only steps
     that exist in ``arguments`` are written, and the last one if that is what is missing.
     """
-    return _path(steps(location, arguments, missing))
+    return _path(steps(location, arguments, missing), root)
 
 
-def _path(place: Iterable[str | int]) -> str:
+def _path(place: Iterable[str | int], root: str = "arguments") -> str:
     written = [f"[{step}]" if isinstance(step, int) else f".{_cut(step)}" for step in place]
-    path = "".join(written).removeprefix(".") or "arguments"
+    path = "".join(written).removeprefix(".") or root
     if len(path) <= LONGEST_PATH:
         return path
     return f"{path[: LONGEST_PATH // 2]}…{path[-LONGEST_PATH // 2 :]}"

@@ -1,9 +1,9 @@
-"""What checking a call against a raw JSON Schema may cost, whatever schema and arguments are.
+"""What checking a value against a JSON Schema may cost, whatever the schema and the value are.
 
 A schema that contains itself in several ways multiplies the work with each level of nesting, and
 some keywords compare every item with every other, so a small call can keep a process busy for
 hours (2026-07-28, basic/index#composition-keyword-resource-use). `counting` makes a validator of
-``jsonschema`` that counts as it goes, for `raw_schemas`; under `spending` it raises `Spent` when
+``jsonschema`` that counts as it goes, for `checker`; under `spending` it raises `Spent` when
 that has become too much.
 """
 
