@@ -212,6 +212,22 @@ async def test_the_other_transports_lead_to_the_same_library(library: Site) -> N
         assert json.loads(await socket.recv())["result"]["serverInfo"]["title"] == "The Library"
 
 
+async def test_a_form_is_filled_in_and_a_template_is_read(library: Site) -> None:
+    async with client(library) as connected:
+        book = await a_book(connected, "Silas Marner")
+        await call(connected, "lend_book", book_id=book, card_number=1)
+        schema = {tool.name: tool for tool in (await connected.list_tools()).tools}["extend_loan"]
+        extended = await call(connected, "extend_loan", book_id=book, due="2030-01-31")
+        refused = await connected.call_tool("extend_loan", {"book_id": book, "due": "2020-01-01"})
+        prompt = await connected.get_prompt("review", {"title": "Silas Marner"})
+
+    assert schema.input_schema["properties"]["due"]["format"] == "date"
+    assert extended.content[0].text == "Silas Marner is due on 31 January 2030."
+    assert refused.is_error
+    assert "due: A loan is extended to a later day." in refused.content[0].text
+    assert "Silas Marner" in prompt.messages[0].content.text
+
+
 async def test_the_catalogue_is_searched_filtered_and_summed_up(library: Site) -> None:
     async with client(library) as connected:
         found = await call(connected, "search_authors", search="mary")

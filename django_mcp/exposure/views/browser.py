@@ -41,9 +41,18 @@ def writer(field: forms.Field, key: str) -> Write:
         return lambda value: (
             (f"{key}{ending}", text_of(part)) for ending, part in zip(endings, value, strict=False)
         )
+    if isinstance(field, forms.ChoiceField):
+        return lambda value: _chosen(key, value)
     if isinstance(field, forms.JSONField):
         return lambda value: iter([(key, force_str(field.prepare_value(value)))])
     return lambda value: pairs_of(key, value)
+
+
+def _chosen(key: str, value: Any) -> Pairs:
+    """What is chosen of a list. True is one of its values there, and no box that is ticked."""
+    for each in value if isinstance(value, list) else [value]:
+        if each is not None:
+            yield key, str(each) if isinstance(each, bool) else text_of(each)
 
 
 def _moment(key: str, value: Any) -> Pairs:

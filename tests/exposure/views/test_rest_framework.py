@@ -7,11 +7,13 @@ from typing import Any, Literal
 import jsonschema
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connections
 from django.test import AsyncClient
-from django.urls import include, path
+from django.urls import get_resolver, include, path
 
 from django_mcp import MCPServer
 from tests.doors import envelope
+from tests.exposure.views.pages import views
 
 pytest.importorskip("rest_framework", reason="djangorestframework is not installed")
 pytest.importorskip("django_filters", reason="django-filter is not installed")
@@ -298,6 +300,53 @@ async def test_an_authentication_of_the_view_may_be_given_its_header(
     assert (await call("group_list", "token-ann"))["structuredContent"]["count"] == 0
     assert "No such token." in (await call("group_list", "x"))["content"][0]["text"]
     assert (await call("without", "token-ann"))["isError"]
+
+
+async def test_a_strict_project_is_served_as_it_is(
+    server: MCPServer,
+    site: Any,
+    api: Any,
+    guest: Any,
+    ann: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A transaction for each request, middleware of its own, a login for every page, and an API
+    with an authentication of its own, all at once."""
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    site.MIDDLEWARE = [*site.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    site.ROOT_URLCONF = (
+        path("default/", views.open_by_default, name="default"),
+        *get_resolver().url_patterns,
+    )
+    client = AsyncClient(enforce_csrf_checks=True)
+    token = {"Authorization": "Token token-ann"}
+
+    async def seen() -> list[tuple[int, bytes]]:
+        found = [
+            await client.get("/api/groups/", headers=token),
+            await client.get("/api/groups/"),
+            await client.get("/default/"),
+        ]
+        return [(r.status_code, r.content) for r in found]
+
+    before = await seen()
+    server.add_view("default")
+    server.add_view("group-list", headers=["Authorization"])
+    server.add_view("group-list", "create", method="POST")
+
+    assert (await guest(ann).call("create", name="b"))["name"] == "b by ann"
+    assert (await guest(ann).call("group_list"))["count"] == 1
+    message = envelope("tools/call", {"name": "group_list", "arguments": {}})
+    by_token = await guest().door.post(message, authorization="Token token-ann")
+    assert by_token.result["structuredContent"]["count"] == 1
+    assert "log in" in await guest().fail("default")
+    assert (await guest().ask("tools/call", name="create", arguments={"name": "c"})).result[
+        "isError"
+    ]
+    assert [group.name async for group in Group.objects.all()] == ["b by ann"]
+    await Group.objects.all().adelete()
+    assert await seen() == before
+    assert [status for status, _ in before] == [200, 401, 302]
 
 
 async def test_the_api_answers_as_before(

@@ -453,6 +453,9 @@ async def test_a_form_view_takes_its_fields(server: MCPServer, guest: Any) -> No
 class Report(forms.Form):
     title = forms.CharField()
     scan = forms.FileField()
+    urgent = forms.TypedChoiceField(
+        choices=[(True, "Yes"), (False, "No")], coerce=lambda text: text == "True", required=False
+    )
 
 
 @csrf_protect
@@ -462,7 +465,7 @@ def take_report(request: HttpRequest) -> HttpResponse:
         return JsonResponse(form.errors, status=400)
     scan = form.cleaned_data["scan"]
     found = [form.cleaned_data["title"], scan.name, scan.content_type, list(scan.read())]
-    return JsonResponse({"found": found})
+    return JsonResponse({"found": found, "urgent": form.cleaned_data["urgent"]})
 
 
 async def test_a_file_reaches_the_view_as_an_upload(server: MCPServer, guest: Any) -> None:
@@ -481,6 +484,9 @@ async def test_a_file_reaches_the_view_as_an_upload(server: MCPServer, guest: An
         "application/octet-stream",
         list(content),
     ]
+    assert found["urgent"] == ""
+    found = await visitor.call("take_report", title="t", scan=file, urgent=True)
+    assert found["urgent"] is True
     said = await visitor.fail("take_report", title="t", scan={**file, "data": "no"})
     assert said.endswith("- scan: data should be the bytes of the file in Base64")
     said = await visitor.fail("take_report", title="t", scan={**file, "data": ""})
