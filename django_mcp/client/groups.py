@@ -277,20 +277,22 @@ class ClientGroup:
 
     async def complete(
         self,
-        ref: t.PromptReference | t.ResourceTemplateReference,
         argument: str,
         value: str,
         *,
+        prompt: str | None = None,
+        template: str | None = None,
         context: Mapping[str, str] | None = None,
     ) -> t.Completion:
         """What may stand for an argument; a prompt is named as in the group."""
-        if isinstance(ref, t.PromptReference):
-            place = await self._find(self._prompts, ref.name, self.list_prompts, "prompt")
-            server = place.server
-            ref = ref.model_copy(update={"name": place.item.name})
+        if prompt is not None:
+            place = await self._find(self._prompts, prompt, self.list_prompts, "prompt")
+            server, prompt = place.server, place.item.name
         else:
-            server = await self._holder(ref.uri)
-        return await self[server].complete(ref, argument, value, context=context)
+            server = await self._holder(template or "")
+        return await self[server].complete(
+            argument, value, prompt=prompt, template=template, context=context
+        )
 
     async def _find(
         self,

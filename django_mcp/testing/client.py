@@ -94,12 +94,12 @@ class Client(PlainClient):
         try:
             return await super().__aenter__()
         except BaseException:
-            await self._leave()
+            await self._let_go()
             raise
 
     async def __aexit__(self, *exc_info: object) -> None:
         await super().__aexit__(*exc_info)
-        await self._leave()
+        await self._let_go()
         if self._unanswered:
             raise UnexpectedQuestions(
                 "The test has no answer for: " + "; ".join(map(repr, self._unanswered))
@@ -108,7 +108,7 @@ class Client(PlainClient):
         if left and exc_info[0] is None:
             raise UnexpectedQuestions(f"Nothing asked for these answers: {left!r}")
 
-    async def _leave(self) -> None:
+    async def _let_go(self) -> None:
         _open[id(self.server)] -= 1
         if not _open[id(self.server)]:
             del _open[id(self.server)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jsonschema
 from referencing import Registry
 
@@ -9,7 +11,7 @@ from ..client import ToolResult
 from ..protocol import types as t
 
 
-def assert_conforms(result: ToolResult, tool: t.Tool) -> None:
+def assert_conforms(result: ToolResult[Any], tool: t.Tool) -> None:
     """Raise AssertionError unless the structured content of `result` fits the tool's output schema.
 
     A tool without one promises nothing; a result that says it failed need not keep the promise.

@@ -20,7 +20,6 @@ from django_mcp.client import (
 from django_mcp.client.configuration import transports_of
 from django_mcp.client.transports.http import HttpTransport
 from django_mcp.client.transports.http_sse import SseTransport
-from django_mcp.protocol.types import PromptReference, ResourceTemplateReference
 
 from .ways import NEWEST_SESSION, STATELESS, application_of, listening, new_server
 
@@ -90,10 +89,10 @@ async def test_what_was_not_listed_yet_is_found(revision: str) -> None:
         assert prompt.messages[0].content.text == "Offer tea at south."
         assert (await group.read_resource("south://price"))[0].text == "The price of south"
         assert (await group.read_resource("north://items/tea"))[0].text == "tea of north"
-        found = await group.complete(PromptReference(name="south_offer"), "what", "")
+        found = await group.complete("what", "", prompt="south_offer")
         assert found.values == ["south-coffee"]
-        template = ResourceTemplateReference(uri="north://items/{item}")
-        assert (await group.complete(template, "item", "")).values == ["north-tea"]
+        found = await group.complete("item", "", template="north://items/{item}")
+        assert found.values == ["north-tea"]
 
         with pytest.raises(NotSupported, match="has a tool 'west_buy'"):
             await group.call_tool("west_buy")

@@ -16,8 +16,6 @@ from django_mcp import Context, MCPServer
 from django_mcp.client import Client, ServerError, ToolFailed
 from django_mcp.protocol.types import (
     CreateMessageResult,
-    PromptReference,
-    ResourceTemplateReference,
     TextContent,
 )
 from django_mcp.proxy import Proxy, lifespan_of
@@ -130,10 +128,10 @@ async def test_everything_is_there_and_works(behind: str, front: str, way: str) 
         assert [prompt.name for prompt in await client.list_prompts()] == ["lib_review"]
         prompt = await client.get_prompt("lib_review", {"title": "Emma"})
         assert prompt.messages[0].content.text == "Review Emma."
-        found = await client.complete(PromptReference(name="lib_review"), "title", "E")
+        found = await client.complete("title", "E", prompt="lib_review")
         assert found.values == ["Emma"]
-        template = ResourceTemplateReference(uri="library://books/{+path}")
-        assert (await client.complete(template, "path", "e")).values == ["emma"]
+        found = await client.complete("path", "e", template="library://books/{+path}")
+        assert found.values == ["emma"]
         with pytest.raises(ServerError, match="Unknown tool"):
             await client.call_tool("lib_other")
 

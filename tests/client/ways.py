@@ -80,7 +80,7 @@ def application_of(server: MCPServer, authenticate: Callable[..., Any] = anonymo
 
 @asynccontextmanager
 async def listening(application: Any, port: int = 0) -> AsyncIterator[str]:
-    """The origin of an ASGI application that this process serves, on a free port if none is given."""
+    """Where this process serves an ASGI application: on a free port if none is given."""
     config = uvicorn.Config(
         application, host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none"
     )

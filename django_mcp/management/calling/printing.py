@@ -14,7 +14,7 @@ from ...client import ToolResult
 from ...protocol import types as t
 
 
-def result_lines(result: ToolResult) -> Iterator[str]:
+def result_lines(result: ToolResult[Any]) -> Iterator[str]:
     """A tool's answer: its content, or its data where the content says nothing else."""
     data = result.structured_content
     if isinstance(data, dict | list) and _says_only(result, data):
@@ -23,7 +23,7 @@ def result_lines(result: ToolResult) -> Iterator[str]:
         yield from content_lines(result.content)
 
 
-def _says_only(result: ToolResult, data: Any) -> bool:
+def _says_only(result: ToolResult[Any], data: Any) -> bool:
     """Whether the content is the data once more, for those who cannot read it."""
     if not all(isinstance(block, t.TextContent) for block in result.content):
         return False
