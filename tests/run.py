@@ -1,8 +1,9 @@
 """Run the test-suite, from a clone and Python alone: ``python tests/run.py [arguments of pytest]``.
 
-Without arguments everything is run, by two processes that take a file at a time. The first run
-makes ``.venv`` in the clone; inside a virtual environment that has the package with its extra
-"test" that one is used.
+Without arguments everything is run, by two processes that begin with half of the files each; who is
+done takes tests over from the other, so that no long file is left to one of them at the end. The
+first run makes ``.venv`` in the clone; inside a virtual environment that has the package with its
+extra "test" that one is used.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ sys.path[0] = str(CLONE / ".ci")
 
 import bootstrap  # noqa: E402 - it is found through the line above
 
-EVERYTHING = ["-n", "2", "--dist", "loadfile"]
+EVERYTHING = ["-n", "2", "--dist", "worksteal"]
 
 
 def main() -> None:
