@@ -53,7 +53,7 @@ def started(
     host: Host, server: str | None, user: str | None, environment: Mapping[str, str]
 ) -> Entry:
     """The entry for `manage.py mcp_stdio` of this project, in this environment of Python's."""
-    command, env = _this_project()
+    command, env = this_project()
     arguments = [*command[1:], "mcp_stdio"]
     for option, value in (("--server", server), ("--user", user)):
         if value is not None:
@@ -74,7 +74,7 @@ def environment_of(given: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _this_project() -> tuple[list[str], dict[str, str]]:
+def this_project() -> tuple[list[str], dict[str, str]]:
     """What starts a command of this project from anywhere: the program, and its environment."""
     env = {}
     settings = os.environ.get("DJANGO_SETTINGS_MODULE")

@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "django_mcp",
 ]
 ROOT_URLCONF = "tests.urls"
+ASGI_APPLICATION = "tests.processes.site.asgi.application"
 DATABASES = shared.settings()["DATABASES"]
 CHANNEL_LAYERS = shared.settings()["CHANNEL_LAYERS"]
 USE_TZ = True
