@@ -1,6 +1,5 @@
 """Say how to connect to the library: ``manage.py how_to_connect http://127.0.0.1:8000``."""
 
-import json
 import shlex
 import sys
 from textwrap import indent
@@ -10,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from django_mcp import default_server
-from django_mcp.transports.http.hosts import snippets
+from django_mcp.transports.http.hosts import HOSTS, snippets, written
 
 
 class Command(BaseCommand):
@@ -35,6 +34,12 @@ class Command(BaseCommand):
         line = ["claude", "mcp", "add", "library-stdio", "--", *command]
         self.stdout.write(indent(shlex.join(line), "  "))
         self.stdout.write("\nFor Claude Desktop and Cursor:\n")
-        server = {"command": command[0], "args": command[1:]}
-        config = {"mcpServers": {"library-stdio": server}}
-        self.stdout.write(indent(json.dumps(config, indent=2), "  "))
+        host = HOSTS["claude-desktop"]
+        entry = host.started(command[0], command[1:])
+        self.stdout.write(indent(written(host, "library-stdio", entry), "  "))
+        self.stdout.write(
+            "\nOr have it written into a host's configuration; and ask the server how it is:\n"
+        )
+        python = shlex.join(command[:2])
+        self.stdout.write(f"  {python} mcp_install claude-desktop --dry-run\n")
+        self.stdout.write(f"  {python} mcp_doctor {endpoint}\n")
