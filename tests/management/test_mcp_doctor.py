@@ -552,3 +552,14 @@ def test_settings_that_cannot_be_read_are_all_there_is_to_say(settings: Any) -> 
     lines = settings_of()
     assert any("django_mcp.E001" in line for line in lines)
     assert not any("routes:" in line for line in lines)
+
+
+def test_what_a_check_cannot_know_is_a_note_and_what_it_does_is_wrong(settings: Any) -> None:
+    settings.DJANGO_MCP = {"SESSIONS": "memory"}
+    settings.SECRET_KEY = "django-insecure-x"
+    lines = settings_of()
+    kinds = {line.split()[2].rstrip(":"): line.split()[0] for line in lines if "settings:" in line}
+    assert kinds["django_mcp.W004"] == "wrong"
+    assert kinds["django_mcp.W007"] == kinds["django_mcp.W008"] == "note"
+    # Nobody else can reach a project of which no URL is given.
+    assert kinds["security.W009"] == "note"

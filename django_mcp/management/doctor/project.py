@@ -28,8 +28,6 @@ from .findings import Report, shortened
 PATIENCE: Final = 5.0
 #: Checks of Django's own that are about what an endpoint rests on.
 DJANGO: Final = frozenset({"security.W009", "security.W018", "security.W020"})
-#: What `check` warns of because it cannot know how many processes there are, or what is meant.
-OPEN_TO_OPINION: Final = frozenset({"django_mcp.W005", "django_mcp.W007", "django_mcp.W008"})
 _CREDENTIALS: Final = re.compile(r"//[^/@\s]*@")
 
 
@@ -46,6 +44,8 @@ async def check_project(report: Report, *, is_public: bool) -> None:
 def _check_settings(report: Report, is_public: bool) -> bool:
     """System checks; False where DJANGO_MCP cannot be read, and nothing more can be said."""
     found = checks.run_checks(include_deployment_checks=True)
+    # Those of --deploy cannot know how many processes there are, or what is meant.
+    certain = checks.run_checks()
     ours = [
         each
         for each in found
@@ -53,7 +53,9 @@ def _check_settings(report: Report, is_public: bool) -> bool:
     ]
     for message in ours:
         text, advice = f"{message.id}: {message.msg}", message.hint or ""
-        if message.id in OPEN_TO_OPINION or (message.id in DJANGO and not is_public):
+        if (message.id in DJANGO and not is_public) or (
+            message.id not in DJANGO and message not in certain
+        ):
             report.note("settings", text, advice)
         else:
             report.wrong("settings", text, advice)
