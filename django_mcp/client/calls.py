@@ -19,7 +19,7 @@ from ..protocol import codec, methods
 from ..protocol import types as t
 from ..protocol.errors import InvalidParams
 from ..protocol.headers import mirror, param_headers
-from ..protocol.revisions import Revision
+from ..protocol.revisions import V2025_06_18, Revision
 from ..protocol.types import WireModel
 from .caching import CACHEABLE, Question, ResponseCache
 from .callbacks import Behalf, Callbacks, OnProgress, result_of
@@ -298,7 +298,9 @@ class Calls:
         """What is known of the output of a tool."""
         found = self._outputs.get(name)
         if found is None:
-            tool = self._tools.get(name)
+            # Some servers list output schemas in revisions that have no structured content.
+            has_output = self._now.revision >= V2025_06_18
+            tool = self._tools.get(name) if has_output else None
             found = ToolOutput(tool)
             if tool is not None:
                 self._outputs[name] = found

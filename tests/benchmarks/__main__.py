@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from . import pipes
+from . import clients, pipes
 from .load import Load, Sample, measure, missing_tools, wait_until_quiet
 from .peers import CLONE, PEERS, DidNotStart, Peer, Running, WrongAnswer
 from .scenarios import SCENARIOS, Scenario
@@ -33,6 +33,8 @@ DEFAULT_SERVERS = "ours-uvicorn,ours-daphne,sdk,sdk-sessions,floor"
 
 #: The scenario that does not travel over HTTP.
 STDIO = "stdio"
+#: The one in which clients are measured, and no servers.
+CLIENT = "client"
 
 Row = TypeVar("Row")
 Samples = dict[str, list[Sample | None]]
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print a table for each scenario."""
     options = _options(arguments)
     missing = missing_tools()
-    if missing is not None and options.scenarios != [STDIO]:
+    if missing is not None and not set(options.scenarios) <= {STDIO, CLIENT}:
         sys.exit(missing)
     deadline = time.monotonic() + options.limit * 60
     with tempfile.TemporaryDirectory(prefix="django-mcp-benchmark-") as name:
@@ -51,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for scenario in options.scenarios:
             if scenario == STDIO:
                 pipes.run(options, database)
+                continue
+            if scenario == CLIENT:
+                clients.run(options, database)
                 continue
             era = "stateful" if scenario.sessions else "stateless"
             peers = [
@@ -67,8 +72,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--scenario",
         dest="scenarios",
-        type=_several({**SCENARIOS, STDIO: STDIO}, {}),
-        default=",".join([*SCENARIOS, STDIO]),
+        type=_several({**SCENARIOS, STDIO: STDIO, CLIENT: CLIENT}, {}),
+        default=",".join([*SCENARIOS, STDIO, CLIENT]),
         help="of %(default)s",
     )
     parser.add_argument(
