@@ -135,6 +135,11 @@ class Client:
         assert (await self.notify(place, "notifications/initialized")).status_code == 202
         assert await self.request(place, "logging/setLevel", level="debug") == {}
 
+    @property
+    def session(self) -> str:
+        """The id of the session."""
+        return self._headers["mcp-session-id"]
+
     def _message(self, method: str, params: Any) -> dict[str, Any]:
         id = next(self._numbers)
         return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
