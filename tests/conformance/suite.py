@@ -25,6 +25,9 @@ NODE = "node@22"
 PACKAGE = "@modelcontextprotocol/conformance"
 VERSION = "0.2.0-alpha.12"
 
+#: Keeps the servers that the suite starts for clients on this machine.
+LOOPBACK = Path(__file__).with_name("loopback.mjs")
+
 #: Milliseconds for one scenario, and seconds for all of them.
 SCENARIO_TIMEOUT = 30_000
 SUITE_TIMEOUT = 600
@@ -146,7 +149,7 @@ class Suite:
         script = self._package / "dist" / "index.js"
         try:
             return subprocess.run(
-                [self._node, script, *arguments],
+                [self._node, "--import", LOOPBACK, script, *arguments],
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -296,3 +297,29 @@ async def test_a_failure_is_told_to_all_and_the_next_one_begins_anew() -> None:
     assert [type(each) for each in results] == [ValueError] * 3
     assert runs == 1
     assert await flight.run(succeed) == (5, True)
+
+
+async def test_a_failure_nobody_waits_for_any_longer_is_nobodys_business() -> None:
+    flight: SingleFlight[int] = SingleFlight()
+    go, reached = anyio.Event(), anyio.Event()
+    reported: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: reported.append(context))
+
+    async def fail() -> int:
+        reached.set()
+        await go.wait()
+        raise ValueError("no")
+
+    waiting = asyncio.ensure_future(flight.run(fail))
+    await reached.wait()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    go.set()
+    while flight._flights:
+        await anyio.lowlevel.checkpoint()
+    del waiting
+    gc.collect()
+    loop.set_exception_handler(None)
+
+    assert not reported

@@ -137,6 +137,19 @@ async def test_offline_access_is_asked_for_where_the_authorization_server_has_it
     assert world.visits[0]["scope"] == scope
 
 
+async def test_offline_access_is_not_asked_for_again_where_it_is_not_offered_any_more(
+    world: World,
+) -> None:
+    storage = await storage_with(world, "read", "offline_access")
+    world.valid.clear()
+    world.refresh_tokens.clear()
+
+    async with world.http(auth=oauth(world, storage=storage)) as client:
+        await client.post(SERVER)
+
+    assert world.visits[0]["scope"] == "read"
+
+
 async def test_more_scopes_are_asked_for_together_with_those_from_before(world: World) -> None:
     world.required = set()
     storage = await storage_with(world, "read", "list")
@@ -378,6 +391,35 @@ async def test_another_authorization_server_sees_nothing_of_the_former_one(world
     assert [form["grant_type"] for form in world.forms] == ["authorization_code"]
     assert world.visits[0]["client_id"] == "client-1"
     assert world.visits[0]["scope"] == "read"
+    assert not [line for line in world.log if "auth.example" in line]
+
+
+async def test_a_refresh_token_is_not_shown_to_an_authorization_server_that_is_known_too(
+    world: World,
+) -> None:
+    storage = await storage_with(world, "read")
+    world.valid.clear()
+    world.issuer = world.iss = "https://new.example"
+    known = CLIENT.model_copy(update={"issuer": world.issuer, "client_id": "c2"})
+    await storage.set_client(world.issuer, known)
+
+    async with world.http(auth=oauth(world, storage=storage)) as client:
+        await client.post(SERVER)
+
+    assert [form["grant_type"] for form in world.forms] == ["authorization_code"]
+    assert world.visits[0]["client_id"] == "c2"
+
+
+async def test_a_server_may_change_its_authorization_server_at_any_time(world: World) -> None:
+    async with world.http(auth=oauth(world)) as client:
+        await client.post(SERVER)
+        world.valid.clear()
+        world.issuer = world.iss = "https://new.example"
+        world.log.clear()
+        response = await client.post(SERVER)
+
+    assert response.status_code == 200
+    assert "POST https://new.example/register" in world.log
     assert not [line for line in world.log if "auth.example" in line]
 
 
