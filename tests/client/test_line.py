@@ -241,6 +241,26 @@ async def test_an_answer_in_time_is_an_answer_although_it_is_told_late() -> None
     await talk.line.close()
 
 
+async def test_the_time_that_the_application_takes_is_not_the_servers() -> None:
+    began, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(params: Any) -> None:
+        began.set()
+        await goes_on.wait()
+
+    talk = Talk()
+    asked, id = await talk.ask(on_progress=slow, timing=Timing(timeout=0.05))
+    talk.line.take(Notification("notifications/progress", {"progressToken": id, "progress": 1}))
+    await began.wait()
+    await asyncio.sleep(0.1)
+    assert not asked.done()
+    goes_on.set()
+    await asyncio.sleep(0)
+    talk.line.take(Response(id, says("here")))
+    assert await asked == says("here")
+    await talk.line.close()
+
+
 async def test_progress_of_others_gives_no_time() -> None:
     talk = Talk()
     asked, id = await talk.ask(timing=Timing(timeout=0.05))
