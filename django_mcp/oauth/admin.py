@@ -17,7 +17,6 @@ from django.utils.translation import gettext_lazy as _
 from .connecting import disconnect
 from .models import Client, Connection, PersonalToken
 
-
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]  # A type knows of what; the class of Django does not.
 else:
