@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from dataclasses import MISSING, fields
+from pathlib import Path
 
 from django_mcp.oauth import checks, conf
 from tests.test_docs import DOCS, blocks_of, default_of, prose_of, rows_of
@@ -49,3 +50,14 @@ def test_the_settings_of_examples_are_settings() -> None:
                     found += 1
                     assert conf.problems(ast.literal_eval(node.value)) == []
     assert found
+
+
+def test_the_table_of_attacks_names_tests_that_are_there() -> None:
+    here = Path(__file__).parent
+    table = (here / "README.md").read_text(encoding="utf-8")
+    for file, test in re.findall(r"`(test_\w+\.py)::(test_\w+)`", table):
+        assert f"def {test}(" in (here / file).read_text(encoding="utf-8"), (file, test)
+    numbers: set[int] = set()
+    for first, last in re.findall(r"(?:^\| |, )(\d+)(?:\u2013(\d+))?(?=[ ,|])", table, flags=re.M):
+        numbers |= set(range(int(first), int(last or first) + 1))
+    assert set(range(1, 100)) - numbers == {92, 93, 94, 95}

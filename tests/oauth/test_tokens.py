@@ -337,7 +337,7 @@ async def test_a_session_of_the_site_lets_nobody_in(door: Door, anna: Person) ->
 # 28
 
 
-async def test_the_token_is_nowhere_in_what_a_tool_sees_but_its_own_headers(
+async def test_a_tool_does_not_see_the_token(
     server: MCPServer, door: Door, tokens: dict[str, Any]
 ) -> None:
     seen: list[Any] = []
@@ -345,11 +345,13 @@ async def test_the_token_is_nowhere_in_what_a_tool_sees_but_its_own_headers(
     @server.tool(scopes=[])
     def look_around(ctx: Context) -> str:
         """Look around."""
-        seen.append((ctx.principal, repr(ctx.principal), ctx.params))
+        seen.append((ctx.principal, ctx.params, ctx.headers))
         return "ok"
 
     await door.calling(tokens["access_token"], "look_around")
 
+    assert seen
+    assert seen[0][2]["host"] == "testserver"
     assert tokens["access_token"] not in repr(seen)
 
 

@@ -86,14 +86,20 @@ class Entrance:
             if self.failures is not None and refused.status == 401:
                 await self.failures.note(request)
             raise
+        headers, challenge = request.headers, None
+        if self.challenger is not None:
+            # A function has no use for the token, and must not pass it on (2026-07-28,
+            # basic/authorization#access-token-privilege-restriction).
+            headers = headers.without("authorization")
+            challenge = partial(self._challenge, request, principal)
         return Caller(
             principal,
-            request.headers,
+            headers,
             request.url_kwargs,
             address.origin,
             request.native,
             request.streams,
-            None if self.challenger is None else partial(self._challenge, request, principal),
+            challenge,
         )
 
     def _challenge(

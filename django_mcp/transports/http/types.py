@@ -32,6 +32,13 @@ class Headers(dict[str, str]):
 
     repeated: frozenset[str]
 
+    def without(self, name: str) -> Headers:
+        """The same, but for one of them."""
+        rest = Headers(self)
+        rest.repeated = self.repeated
+        rest.pop(name, None)
+        return rest
+
 
 def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The headers in `raw`, whose names are in lower case."""

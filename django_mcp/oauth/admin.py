@@ -1,0 +1,99 @@
+"""Pages of the admin: which clients there are and may be used, and what users have allowed.
+
+Nothing is made or changed here by hand but whether a client may be used. No secret is kept, so none
+can be shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .connecting import disconnect
+from .models import Client, Connection, PersonalToken
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]  # A type knows of what; the class of Django does not.
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that come about elsewhere."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [field.name for field in self.opts.fields]
+
+
+@admin.register(Client)
+class ClientAdmin(ReadOnlyAdmin):
+    """The clients, to be allowed or blocked."""
+
+    list_display = ("name", "status", "source", "created")
+    list_filter = ("status", "application__registration_source")
+    search_fields = ("application__name", "application__client_id")
+    list_select_related = ("application",)
+    actions = ("allow", "block")
+
+    @admin.display(description=_("name"), ordering="application__name")
+    def name(self, client: Client) -> str:
+        return str(client.application)
+
+    @admin.display(description=_("registered"), ordering="application__registration_source")
+    def source(self, client: Client) -> str:
+        return str(client.application.get_registration_source_display())
+
+    @admin.action(description=_("Allow selected clients"), permissions=["change"])
+    def allow(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        queryset.update(status=Client.Status.ALLOWED)
+
+    @admin.action(description=_("Block selected clients"), permissions=["change"])
+    def block(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        """Their tokens are good for nothing from the next request on."""
+        queryset.update(status=Client.Status.BLOCKED)
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ReadOnlyAdmin):
+    """What users have allowed, to be ended."""
+
+    list_display = ("user", "application", "resource", "scopes", "used", "revoked")
+    list_filter = ("resource", ("revoked", admin.EmptyFieldListFilter))
+    search_fields = ("application__name", "resource")
+    list_select_related = ("application", "user")
+    actions = ("end",)
+
+    @admin.action(description=_("End selected connections"), permissions=["change"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        for connection in queryset:
+            disconnect(connection)
+
+
+@admin.register(PersonalToken)
+class PersonalTokenAdmin(ReadOnlyAdmin):
+    """Personal tokens, to be ended."""
+
+    list_display = ("user", "name", "shown", "resource", "scopes", "expires", "used", "revoked")
+    list_filter = (("revoked", admin.EmptyFieldListFilter),)
+    search_fields = ("name", "shown")
+    list_select_related = ("user",)
+    exclude = ("digest",)
+    actions = ("end",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for name in super().get_readonly_fields(request, obj) if name != "digest"]
+
+    @admin.action(description=_("End selected tokens"), permissions=["change"])
+    def end(self, request: HttpRequest, queryset: QuerySet[PersonalToken]) -> None:
+        queryset.filter(revoked=None).update(revoked=timezone.now())
