@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import httpx
 
 from django_mcp.client import Client, ClientError
+from django_mcp.client.auth import OAuthError
 from django_mcp.protocol.errors import ProtocolError
 
 Scenario: TypeAlias = Callable[[Client, dict[str, Any]], Awaitable[None]]
@@ -138,7 +139,7 @@ async def main(url: str) -> int:
             roots=["file:///tmp"],
         ) as client:
             await SCENARIOS.get(name, first_tool)(client, context)
-    except (ClientError, ProtocolError, httpx.HTTPError) as error:
+    except (ClientError, OAuthError, ProtocolError, httpx.HTTPError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0

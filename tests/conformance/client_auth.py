@@ -1,8 +1,4 @@
-"""The client that the suite's `auth/…` scenarios test: `… -m tests.conformance.client_auth URL`.
-
-The suite starts it with the URL of a server that wants a token, and tells it by the environment
-which scenario it plays: MCP_CONFORMANCE_SCENARIO, MCP_CONFORMANCE_PROTOCOL_VERSION, and for some of
-them MCP_CONFORMANCE_CONTEXT, a JSON object. It lists the tools and calls the first.
+"""How the client of the suite's `auth/…` scenarios comes to its tokens; `client` plays them.
 
 The user of these scenarios says yes to everything: his browser is one request, and what it is
 redirected to is the answer.
@@ -10,15 +6,10 @@ redirected to is the answer.
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
 from typing import Any
 
 import httpx
 
-from django_mcp.client import Client, ClientError
 from django_mcp.client.auth import (
     Authorization,
     ClientCredentials,
@@ -28,13 +19,11 @@ from django_mcp.client.auth import (
     IdentityProvider,
     JwtBearer,
     OAuth,
-    OAuthError,
     Registration,
 )
 from django_mcp.client.auth.bearer import BearerAuth
 from django_mcp.client.auth.client_authentication import BASIC
 from django_mcp.client.auth.signing import PrivateKey
-from django_mcp.protocol.revisions import V2026_07_28
 
 REDIRECT_URI = "http://127.0.0.1:33418/callback"
 METADATA_URL = "https://conformance-test.local/client-metadata.json"
@@ -114,23 +103,3 @@ async def enterprise_managed(url: str, context: dict[str, Any]) -> EnterpriseMan
 async def issuer(url: str) -> str:
     """What whoever registered the client by hand was told; the suite does not tell."""
     return (await Authorization(url).discover()).issuer
-
-
-async def main(url: str) -> int:
-    """Play the scenario of the environment; the exit status is 0 where the tool was called."""
-    scenario = os.environ["MCP_CONFORMANCE_SCENARIO"]
-    version = os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", V2026_07_28.name)
-    context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
-    try:
-        auth = await authentication(scenario, url, context)
-        async with Client(url, auth=auth, revisions=[version]) as client:
-            first, *_ = await client.list_tools()
-            await client.call_tool(first.name)
-    except (OAuthError, ClientError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[-1])))
