@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from itertools import count
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,6 +19,8 @@ from django_mcp.management.calling import arguments as typed
 from django_mcp.server.access import LOCAL
 from django_mcp.testing import LiveServer
 
+_numbers = count(1)
+
 
 class Copies(BaseModel):
     copies: int = Field(1, title="How many", description="Not too many.")
@@ -27,7 +30,8 @@ class Copies(BaseModel):
 
 @pytest.fixture
 def shop() -> MCPServer:
-    server = MCPServer("shop for mcp_call", version="1")
+    # The server of another test may be there still, and is not the one that is named.
+    server = MCPServer(f"shop {next(_numbers)}", version="1")
 
     @server.tool
     def echo(text: str, number: float = 0, items: list[int] | None = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -27,6 +28,9 @@ REVISIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28
 ASKING = REVISIONS[2:]
 
 
+_numbers = count(1)
+
+
 class Copies(BaseModel):
     copies: int = 1
     reason: str
@@ -34,7 +38,8 @@ class Copies(BaseModel):
 
 @pytest.fixture
 def server() -> MCPServer:
-    server = MCPServer("shop", version="1")
+    # The server of another test may be there still, and is not the one that is named.
+    server = MCPServer(f"shop {next(_numbers)}", version="1")
 
     @server.tool
     def count_users() -> int:
@@ -171,10 +176,10 @@ async def test_changes_are_heard(
 async def test_a_server_is_found_by_its_name(
     mcp_client: Callable[..., Client], server: MCPServer
 ) -> None:
-    async with mcp_client("shop") as client:
+    async with mcp_client(server.name) as client:
         assert client.server_info is not None
-        assert client.server_info.name == "shop"
-    with pytest.raises(LookupError, match="'shop'"):
+        assert client.server_info.name == server.name
+    with pytest.raises(LookupError, match="'shup'"):
         mcp_client("shup")
 
 
