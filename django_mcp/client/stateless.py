@@ -54,6 +54,7 @@ class Stateless:
         self._info = info
         self._log_level = log_level
         self._tell: Tell | None = None
+        self._said: dict[Revision, dict[str, Any]] = {}
         self.server_info: t.Implementation | None = None
         self.capabilities = t.ServerCapabilities()
         self.instructions: str | None = None
@@ -78,6 +79,7 @@ class Stateless:
         theirs._callbacks = behalf.callbacks
         theirs._log_level = behalf.log_level
         theirs._tell = behalf.tell
+        theirs._said = {}
         return theirs
 
     # A request
@@ -148,14 +150,18 @@ class Stateless:
         )
 
     def _meta(self) -> dict[str, Any]:
-        meta = {
-            t.META_PROTOCOL_VERSION: self.revision.name,
-            t.META_CLIENT_INFO: codec.encode(self._info, self.revision),
-            t.META_CLIENT_CAPABILITIES: codec.encode(self._callbacks.capabilities(), self.revision),
-        }
-        if self._log_level is not None:
-            meta[t.META_LOG_LEVEL] = self._log_level
-        return meta
+        """What each request says of its sender: written once, as it is the same every time."""
+        found = self._said.get(self.revision)
+        if found is None:
+            capabilities = codec.encode(self._callbacks.capabilities(), self.revision)
+            found = self._said[self.revision] = {
+                t.META_PROTOCOL_VERSION: self.revision.name,
+                t.META_CLIENT_INFO: codec.encode(self._info, self.revision),
+                t.META_CLIENT_CAPABILITIES: capabilities,
+            }
+        if self._log_level is None:
+            return found
+        return {**found, t.META_LOG_LEVEL: self._log_level}
 
     def _headers(self, method: str, params: Mapping[str, Any]) -> dict[str, str]:
         """What HTTP repeats (basic/transports/streamable-http#standard-request-headers)."""
