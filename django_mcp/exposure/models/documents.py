@@ -38,6 +38,7 @@ from ...server.signatures import inspect_function
 from .completing import completion_of
 from .exposed import ExposedModel
 from .functions import Argument, function_of
+from .indexes import by_index, has_index, is_plain
 from .limits import TookTooLong
 from .pages import Order
 from .selection import Exposed
@@ -146,11 +147,12 @@ class _Documents:
     def _page(self, ctx: Context, given: dict[str, Any]) -> Any:
         exposed = self._exposed
         queryset = exposed.objects(ctx)
+        order = next(iter(exposed.orders.values()))
+        is_quick = by_index(queryset, (), order)
         scope = exposed.scope(ctx, queryset)
         queryset, row = exposed.shape.load(queryset, scope, whole=True)
-        order = next(iter(exposed.orders.values()))
         try:
-            with exposed.asking(queryset):
+            with exposed.asking(queryset, is_quick=is_quick):
                 page = order.page(
                     queryset,
                     scope,
@@ -210,11 +212,12 @@ class _Documents:
     def _listed(self, ctx: Context, after: str | None, limit: int) -> ListedPage:
         exposed, resource = self._exposed, self._exposed.resource
         queryset = exposed.objects(ctx)
+        is_quick = by_index(queryset, (), self._by_key)
         if resource.select_related:
             queryset = queryset.select_related(*resource.select_related)
         queryset = queryset.prefetch_related(*resource.prefetch_related)
         try:
-            with exposed.asking(queryset):
+            with exposed.asking(queryset, is_quick=is_quick):
                 page = self._by_key.page(
                     queryset,
                     exposed.scope(ctx, queryset),
@@ -262,10 +265,12 @@ class _Documents:
     def _seen(self, ctx: Context, keys: Sequence[Any]) -> set[str]:
         """Those of `keys`, as text, whose objects the caller may see."""
         exposed = self._exposed
-        queryset = exposed.objects(ctx).order_by().filter(**{f"{exposed.lookup.name}__in": keys})
+        objects = exposed.objects(ctx).order_by()
+        is_quick = is_plain(objects) and has_index(exposed.lookup)
+        queryset = objects.filter(**{f"{exposed.lookup.name}__in": keys})
         allows = exposed.allows(ctx)
         try:
-            with exposed.asking(queryset):
+            with exposed.asking(queryset, is_quick=is_quick):
                 if allows is None:
                     found = queryset.values_list(exposed.lookup.field.attname, flat=True)
                     return {str(exposed.lookup.kind.plainly(key)) for key in found}

@@ -20,6 +20,7 @@ from ...protocol.uri_templates import UriTemplate
 from ...server.access import Principal
 from ...server.errors import RegistrationError, ToolError
 from .filters import Filter, filters_of
+from .indexes import has_index, is_plain
 from .limits import limited
 from .options import Caller, ModelResource
 from .pages import Order, orders_of
@@ -167,26 +168,29 @@ class ExposedModel:
         """The object with this key, and what makes its row; raises ToolError where there is none
         the caller may see. Not `shown`, it comes with all its fields, to be changed."""
         queryset = self.objects(ctx)
+        is_quick = is_plain(queryset) and has_index(self.lookup)
         row: MakeRow = dict
         if shown:
             queryset, row = self.shape.load(queryset, self.scope(ctx, queryset))
-        return self.one(ctx, queryset, key), row
+        return self.one(ctx, queryset, key, is_quick=is_quick), row
 
-    def one(self, ctx: Caller, objects: QuerySet[Any], key: Any) -> Any:
+    def one(self, ctx: Caller, objects: QuerySet[Any], key: Any, *, is_quick: bool = False) -> Any:
         """The one of `objects` with this key; raises ToolError as `find` does."""
-        with self.asking(objects):
+        with self.asking(objects, is_quick=is_quick):
             obj = next(iter(objects.filter(**{self.lookup.name: key})[:1]), None)
         if obj is None or not self.may_view(ctx, obj):
             raise ToolError(f"There is no {self.resource.name} {key}.")
         return obj
 
     @contextmanager
-    def asking(self, queryset: QuerySet[Any]) -> Iterator[None]:
-        """Where `queryset` is asked for what a caller wants: for no longer than the resource says.
+    def asking(self, queryset: QuerySet[Any], *, is_quick: bool = False) -> Iterator[None]:
+        """Where `queryset` is asked for what a caller wants: for no longer than the resource says,
+        unless `is_quick`, which is for what an index finds.
 
         Raises TookTooLong, and ToolError for a value that is out of the database's range.
         """
-        with limited(queryset.db, self.resource.query_timeout), asked_in_range():
+        seconds = None if is_quick else self.resource.query_timeout
+        with limited(queryset.db, seconds), asked_in_range():
             yield
 
     # Where it stands

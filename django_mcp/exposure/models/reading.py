@@ -16,6 +16,7 @@ from .annotations import list_of, record
 from .exposed import ExposedModel
 from .filters import condition
 from .functions import Argument, function_of
+from .indexes import by_index
 from .scope import Scope
 
 #: Words of one search: more do not make it better, and each costs.
@@ -93,6 +94,8 @@ def _lister(exposed: ExposedModel) -> Callable[[Context, dict[str, Any]], Any]:
         limit, cursor = given.pop("limit"), given.pop("cursor")
         words = given.pop("search", None)
         queryset = exposed.objects(ctx)
+        compared = [exposed.filters[name] for name, value in given.items() if value is not None]
+        is_quick = words is None and by_index(queryset, compared, order)
         scope = exposed.scope(ctx, queryset)
         wanted = condition(exposed.filters, given, scope)
         if words is not None:
@@ -100,7 +103,7 @@ def _lister(exposed: ExposedModel) -> Callable[[Context, dict[str, Any]], Any]:
         if wanted:
             queryset = queryset.filter(wanted)
         queryset, row = exposed.shape.load(queryset, scope)
-        with exposed.asking(queryset):
+        with exposed.asking(queryset, is_quick=is_quick):
             page = order.page(
                 queryset, scope, limit=limit, cursor=cursor, allows=exposed.allows(ctx)
             )

@@ -29,6 +29,7 @@ from ...server.registration import Registration
 from . import history
 from .exposed import ExposedModel
 from .functions import Argument, function_of
+from .indexes import is_plain
 from .inputs import Input, asked_by, has_default, inputs_of
 from .options import ModelResource
 from .references import References
@@ -270,8 +271,9 @@ class _Change:
 def _row(exposed: ExposedModel, ctx: Context, obj: Any, using: str) -> dict[str, Any] | None:
     """The object as the caller sees it now; None where they do not."""
     objects = exposed.objects(ctx).using(using)
+    is_quick = is_plain(objects)
     queryset, row = exposed.shape.load(objects, exposed.scope(ctx, objects))
-    with exposed.asking(queryset):
+    with exposed.asking(queryset, is_quick=is_quick):
         found = next(iter(queryset.filter(pk=obj.pk)[:1]), None)
     if found is None or not exposed.may_view(ctx, found):
         return None
