@@ -14,7 +14,7 @@ from functools import cache
 from typing import Final
 
 from django.apps import apps
-from django.db import router
+from django.db import DatabaseError, router
 
 from .. import conf
 from ..server.gates import Closed
@@ -58,10 +58,13 @@ class Switches:
             rows = model._base_manager.using(router.db_for_write(model)).filter(closed=True)
             self._closed = {row.server: (row.reason, row.retry_after) for row in rows}
             self._is_away = False
-        except Exception:
+        except DatabaseError as error:
+            # As before the project's first migration: once, and without a traceback.
             if not self._is_away:
                 self._is_away = True
-                logger.exception("It cannot be read which servers are closed; what was known holds")
+                logger.warning(
+                    "It cannot be read which servers are closed, what was known holds: %s", error
+                )
 
 
 @cache
