@@ -95,7 +95,7 @@ class Settings:
     """The alias in CACHES that they are counted in."""
     trusted_proxies: NonNegativeInt = 0
     """Proxies of yours before the server, each of which adds to X-Forwarded-For."""
-    kill_switch: bool | None = None
+    kill_switch: bool = False
     """Whether servers can be closed in the admin; None for: where sessions are in the database."""
 
     never_expose: Sequence[str] = ()

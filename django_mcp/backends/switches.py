@@ -74,8 +74,5 @@ def switches() -> Switches:
 
 
 def is_used(settings: conf.Settings) -> bool:
-    """True where servers can be closed: where asked for, and by default where the sessions are in
-    the database, so that there is one."""
-    if settings.kill_switch is None:
-        return settings.sessions == "database"
+    """True where servers can be closed."""
     return settings.kill_switch

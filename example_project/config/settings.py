@@ -42,6 +42,8 @@ DJANGO_MCP = {
     # A row for each call, with the names of its arguments: the admin shows them, with a summary.
     "AUDIT": True,
     "AUDIT_ARGUMENTS": "names",
+    # The admin, and manage.py mcp_switch, can close the server; every process heeds it.
+    "KILL_SWITCH": True,
     # Nobody looks for books faster than that, and no address guesses tokens.
     "THROTTLES": {"principal": "1200/min", "authentication": "30/min"},
     # On your own machine anybody may come in; anywhere else, nobody until you have said who.

@@ -128,7 +128,7 @@ async def test_while_the_database_is_away_what_was_known_holds(
     assert len([line for line in caplog.messages if "what was known holds" in line]) == 1
 
 
-async def test_without_a_database_of_sessions_there_are_no_switches(
+async def test_unless_they_are_asked_for_there_are_no_switches(
     door: Door, known: switches.Switches, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DJANGO_MCP = {"SESSIONS": "memory"}

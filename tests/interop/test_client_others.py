@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from django_mcp.client import Client
-from django_mcp.protocol.types import PromptReference
 
 from .peers.running import FASTMCP_SERVER, Peer, running
 
@@ -88,7 +87,7 @@ async def test_the_everything_server(way: str, everything: Peer) -> None:
         assert await client.read_resource("demo://resource/dynamic/blob/1")
         prompt = await client.get_prompt("args-prompt", {"city": "Rome"})
         assert "Rome" in prompt.messages[0].content.text
-        found = await client.complete(PromptReference(name="completable-prompt"), "department", "E")
+        found = await client.complete("department", "E", prompt="completable-prompt")
         assert found.values == ["Engineering"]
         await client.set_log_level("debug")
         await client.ping()

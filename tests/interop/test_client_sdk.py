@@ -13,8 +13,6 @@ import pytest
 from django_mcp.client import Client, ServerError, ToolFailed
 from django_mcp.protocol.types import (
     BlobResourceContents,
-    PromptReference,
-    ResourceTemplateReference,
 )
 
 from .peers.running import SDK_SERVER, Peer, running
@@ -117,10 +115,10 @@ async def _prompts(client: Client) -> None:
     assert [prompt.name for prompt in await client.list_prompts()] == ["review"]
     prompt = await client.get_prompt("review", {"title": "Emma"})
     assert prompt.messages[0].content.text == "Review Emma."
-    found = await client.complete(PromptReference(name="review"), "title", "E")
+    found = await client.complete("title", "E", prompt="review")
     assert found.values == ["Emma"]
-    ref = ResourceTemplateReference(uri="sdk://books/{title}")
-    assert (await client.complete(ref, "title", "E")).values == ["Emma"]
+    found = await client.complete("title", "E", template="sdk://books/{title}")
+    assert found.values == ["Emma"]
     await client.ping()
 
 

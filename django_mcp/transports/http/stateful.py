@@ -133,7 +133,7 @@ async def _initialize(
     except ProtocolError as error:
         await refuse(channel, error, request.id)
         return
-    answer = _answer_of(reply)
+    answer = _answer_outside(reply)
     own: ReplyHeaders = [] if id is None else [(MCP_SESSION_ID.encode(), id.encode())]
     await channel.reply(answer.status, [JSON, *answer.headers, *own], answer.body)
 
@@ -274,6 +274,12 @@ def _answer_of(reply: Reply) -> Answer:
     return Answer(reply.status if counts else 200, reply.body, more)
 
 
+def _answer_outside(reply: Reply) -> Answer:
+    """The answer to what opens a session or belongs to none: even what is refused was read."""
+    more = said_in_headers(reply)
+    return Answer(reply.status if more else 200, reply.body, more)
+
+
 def _cancelled(request: Request | InvalidRequest) -> bytes:
     return jsonrpc.error_bytes(request.id, _CANCELLED)
 
@@ -305,10 +311,7 @@ async def _post_unremembered(
         await _batch_unremembered(server, caller, version, message, channel)
     elif isinstance(message, Request):
         reply = await answer_unremembered(server, message, caller, version)
-        if reply.outcome == "refused":
-            await channel.reply(200, [JSON], reply.body)
-            return
-        answer = _answer_of(reply)
+        answer = _answer_outside(reply)
         await channel.reply(answer.status, [JSON, *answer.headers], answer.body)
     elif isinstance(message, Notification):
         await channel.reply(202, [], b"")
