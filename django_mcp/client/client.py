@@ -17,7 +17,7 @@ import httpx
 
 from ..protocol import codec
 from ..protocol import types as t
-from ..protocol.errors import HeaderMismatch
+from ..protocol.errors import HeaderMismatch, InvalidParams
 from ..protocol.headers import param_headers
 from ..protocol.revisions import REVISIONS, Revision
 from ..protocol.revisions import find as find_revision
@@ -412,8 +412,12 @@ class Client(Calls):
     async def _tell(self, method: str, params: dict[str, Any]) -> None:
         on_log, on_notification = self._callbacks.on_log, self._callbacks.on_notification
         if method == _LOG and on_log is not None:
-            line = codec.decode(t.LoggingMessageNotificationParams, params, self._now.revision)
-            await result_of(on_log(line))
+            try:
+                line = codec.decode(t.LoggingMessageNotificationParams, params, self._now.revision)
+            except InvalidParams as error:
+                logger.warning("A log line was no such thing: %s", error)
+            else:
+                await result_of(on_log(line))
         if on_notification is not None:
             await result_of(on_notification(method, params))
 

@@ -92,6 +92,9 @@ def call(id: Any, name: str, arguments: Any) -> None:
         os._exit(1)
     elif name == "garbage":
         os.write(1, b"printed by a library\n\n\xff\xfe\n[1]\n{}\n")
+    elif name == "log":
+        params = {"level": "loud", "data": "\x1b[2J"}
+        say({"method": "notifications/message", "params": params})
     elif name == "endless":
         while True:
             os.write(1, b"x" * 65536)

@@ -149,6 +149,19 @@ async def test_what_a_library_prints_is_skipped_with_a_warning(
     assert caplog.text.count("is no message") == 4
 
 
+async def test_a_log_line_that_is_none_is_said_to_be_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lines: list[Any] = []
+    async with Client(command(), on_log=lines.append) as client:
+        with caplog.at_level(logging.WARNING, "django_mcp.client"):
+            assert (await client.call_tool("log")).text == "log"
+    assert lines == []
+    assert "A log line was no such thing: params.level" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert "\x1b" not in caplog.text
+
+
 async def test_a_line_without_end_ends_the_connection_and_not_the_memory() -> None:
     async with Client(StdioTransport(command(), largest=1_000_000)) as client:
         with pytest.raises(ConnectionLost, match="a line of more than 1000000 bytes"):
