@@ -16,6 +16,8 @@ from pydantic import BaseModel, Field
 
 from django_mcp import Context, Image, MCPServer, ToolError
 from django_mcp.management.calling import arguments as typed
+from django_mcp.management.commands.mcp_call import Command
+from django_mcp.protocol import types as t
 from django_mcp.server.access import LOCAL
 from django_mcp.testing import LiveServer
 
@@ -26,6 +28,10 @@ class Copies(BaseModel):
     copies: int = Field(1, title="How many", description="Not too many.")
     color: str = Field(json_schema_extra={"enum": ["red", "blue"]})
     gift: bool = False
+
+
+class Weight(BaseModel):
+    kilos: float
 
 
 @pytest.fixture
@@ -134,13 +140,23 @@ def call(shop: MCPServer, *words: str, **options: Any) -> Said:
         ("a=two\nlines", {}, "two\nlines"),
         ("a=", {"type": "string"}, ""),
         ("a=12", {"enum": ["12", "13"], "type": "string"}, "12"),
+        # What JSON has no words for is text, and for the server to refuse.
+        ("a=NaN", {"type": "number"}, "NaN"),
+        ("a=1e999", {"type": "number"}, "1e999"),
+        (f"a={'[' * 100_000}", {"type": "array"}, "[" * 100_000),
+        # Schemas that are none.
+        ("a=12", {"type": 5}, 12),
+        ("a=12", {"type": [["string"], {}, "string"]}, "12"),
+        ("a=12", {"anyOf": 5, "oneOf": "string"}, 12),
     ],
 )
 def test_a_word_is_read_as_its_schema_has_it(word: str, schema: Any, value: Any) -> None:
     assert typed.read([word], {"properties": {"a": schema}}, None) == {"a": value}
 
 
-@pytest.mark.parametrize("word", ["a", "=1", "a:=nope", ":=1"])
+@pytest.mark.parametrize(
+    "word", ["a", "=1", "a:=nope", ":=1", "a:=NaN", "a:=[1e999]", f"a:={'[' * 100_000}"]
+)
 def test_a_word_that_is_no_argument_is_named(shop: MCPServer, word: str) -> None:
     with pytest.raises(CommandError, match=r"name=value|JSON"):
         call(shop, "echo", word)
@@ -181,6 +197,38 @@ def test_the_whole_answer_is_json(shop: MCPServer) -> None:
 
 def test_a_terminal_is_not_taken_over(shop: MCPServer) -> None:
     assert call(shop, "escape").out == "]0;owned[2Jtext\n"
+
+
+def test_text_that_looks_like_endless_json_is_text(shop: MCPServer) -> None:
+    @shop.tool
+    def nested() -> t.CallToolResult:
+        """Nest."""
+        text = t.TextContent(text="[" * 100_000)
+        return t.CallToolResult(content=[text], structured_content={"a": 1})
+
+    assert call(shop, "nested").out == "[" * 100_000 + "\n"
+
+
+def test_progress_of_any_size_is_shown(shop: MCPServer) -> None:
+    err = io.StringIO()
+    step = t.ProgressNotificationParams(progress_token=1, progress=10**400, total=10**401)
+    Command(stderr=err)._progress(step)
+    assert err.getvalue() == "…/…\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"header": ["A: b"]}, "--header is for --url"),
+        ({"timeout": 0.0}, "--timeout 0: give seconds"),
+        ({"timeout": float("nan")}, "--timeout nan: give seconds"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    shop: MCPServer, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CommandError, match=message):
+        call(shop, "shout", "text=hi", **options)
 
 
 @pytest.mark.parametrize(
@@ -232,6 +280,19 @@ def test_a_form_is_filled_in_field_by_field(
 def test_what_has_a_default_may_be_left_out(shop: MCPServer, typing: Any) -> None:
     typing("", "", "red", "")
     assert call(shop, "order").out == "accept Copies(copies=1, color='red', gift=False)\n"
+
+
+def test_a_number_is_one_that_can_be_sent(shop: MCPServer, typing: Any) -> None:
+    @shop.tool
+    async def weigh(ctx: Context) -> str:
+        """Weigh."""
+        answer = await ctx.ask("How heavy is it?", Weight)
+        return repr(answer.data)
+
+    typing("nan", "1e999", "2.5")
+    said = call(shop, "weigh")
+    assert said.out == "Weight(kilos=2.5)\n"
+    assert said.err.count("A number is wanted.") == 2
 
 
 def test_the_end_of_input_decides_nothing(shop: MCPServer, typing: Any) -> None:

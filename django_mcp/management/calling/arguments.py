@@ -57,9 +57,19 @@ def _object(text: str) -> dict[str, Any]:
 
 def _json(text: str, name: str) -> Any:
     try:
-        return json.loads(text)
+        return _loaded(text)
     except ValueError as error:
         raise Unreadable(f"{name}: {text[:80]!r} is no JSON: {error}") from None
+
+
+def _loaded(text: str) -> Any:
+    """The value of JSON; raises ValueError for what cannot be sent as JSON, too."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)  # Python reads NaN and 1e999, which JSON has not.
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return value
 
 
 def _kinds(schema: Mapping[str, Any], name: str) -> set[str]:
@@ -73,20 +83,25 @@ def _kinds(schema: Mapping[str, Any], name: str) -> set[str]:
         if not isinstance(each, Mapping):
             continue
         kind = each.get("type")
-        found.update([kind] if isinstance(kind, str) else kind or ())
+        # A server may send anything as a schema.
+        found.update(one for one in _list(kind) or [kind] if isinstance(one, str))
         choices = each.get("enum")
         if isinstance(choices, list) and all(isinstance(choice, str) for choice in choices):
             found.add("string")
         for keyword in ("anyOf", "oneOf"):
-            queue += each.get(keyword) or ()
+            queue += _list(each.get(keyword))
     return found
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _value(text: str, kinds: set[str]) -> Any:
     if kinds == {"string"}:
         return text
     try:
-        value = json.loads(text)
+        value = _loaded(text)
     except ValueError:
         return text
     # "12" for what may be a number or a text is the number; "null" for a text that may be

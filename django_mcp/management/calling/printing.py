@@ -29,7 +29,7 @@ def _says_only(result: ToolResult[Any], data: Any) -> bool:
         return False
     try:
         return not result.content or json.loads(result.text) == data
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

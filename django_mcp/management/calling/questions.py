@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -115,8 +116,11 @@ def _read(typed: str, field: Any, choices: dict[str, str]) -> Any:
         return typed.lower() in YES
     if isinstance(field, t.NumberSchema):
         try:
-            return int(typed) if field.type == "integer" else float(typed)
-        except ValueError:
+            number = int(typed) if field.type == "integer" else float(typed)
+            if not math.isfinite(number):
+                raise ValueError
+            return number
+        except (ValueError, OverflowError):
             wanted = "A whole number" if field.type == "integer" else "A number"
             raise ValueError(f"{wanted} is wanted.") from None
     return typed

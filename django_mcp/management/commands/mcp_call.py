@@ -87,6 +87,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["header"] and options["url"] is None:
+            raise CommandError("--header is for --url: in this process nobody sends headers.")
+        if not options["timeout"] > 0:  # Not a number is no more than 0 either.
+            raise CommandError(f"--timeout {options['timeout']:g}: give seconds, more than 0.")
         try:
             asyncio.run(self._call(self._target(options), **options))
         except typed.Unreadable as error:
@@ -174,8 +178,15 @@ class Command(BaseCommand):
         self._aside(f"{line.level}: {text}")
 
     def _progress(self, step: t.ProgressNotificationParams) -> None:
-        total = "" if step.total is None else f"/{step.total:g}"
-        self._aside(f"{step.progress:g}{total} {step.message or ''}".rstrip())
+        total = "" if step.total is None else f"/{_figure(step.total)}"
+        self._aside(f"{_figure(step.progress)}{total} {step.message or ''}".rstrip())
+
+
+def _figure(number: float) -> str:
+    try:
+        return f"{number:g}"
+    except OverflowError:  # JSON has whole numbers of any size.
+        return "…"
 
 
 async def _apart(function: Callable[..., Any], *args: Any) -> Any:
