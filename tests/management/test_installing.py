@@ -224,6 +224,17 @@ def test_a_table_is_replaced_with_those_within_it() -> None:
     assert "old" not in found
 
 
+def test_a_table_may_be_replaced_any_number_of_times() -> None:
+    once = toml.with_entry("a = 1\n", ("mcp_servers", "new"), ENTRY)
+    assert toml.with_entry(once, ("mcp_servers", "new"), ENTRY) == once
+
+
+@pytest.mark.parametrize("text", [f"a = {'[' * 5000}{']' * 5000}", f"a = {'9' * 5000}"])
+def test_what_is_too_much_to_be_read_is_left_alone(text: str) -> None:
+    with pytest.raises(Uneditable):
+        toml.parse(text)
+
+
 def test_a_table_is_added_at_the_end_and_removed_without_a_trace() -> None:
     text = 'model = "o"\r\n\r\n[a]\r\nb = 1'
     found = toml.with_entry(text, ("mcp_servers", "new"), ENTRY)

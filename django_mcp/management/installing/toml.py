@@ -17,6 +17,7 @@ from typing import Any, Final
 from .errors import Uneditable, Unreadable
 
 _AT: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)\s*$")
+_EMPTY_LINE: Final = re.compile(r"\n(\r?\n)\Z")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 #: Strings, the longer quotes first; what else there is to skip is one character.
 _STRING: Final = re.compile(
@@ -39,7 +40,7 @@ class _Statement:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """What a text means; raises Unreadable."""
+    """What a text means; raises Unreadable, and Uneditable for what is TOML and too much."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -49,6 +50,10 @@ def parse(text: str) -> dict[str, Any]:
             lines = text.split("\n")
             position = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2]) - 1
         raise Unreadable(_AT.sub("", str(error)), text, position) from None
+    except RecursionError:
+        raise Uneditable("it is nested too deep to be read.") from None
+    except ValueError as error:  # What TOML allows and Python does not, such as 5000 digits.
+        raise Uneditable(f"it has a value that cannot be read: {error}") from None
 
 
 def entry(text: str, path: Sequence[str]) -> Any:
@@ -74,7 +79,7 @@ def with_entry(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
         gap = "" if not text or text.endswith("\n") else newline
         return text + gap + (newline if text.strip() else "") + written
     for begin, end in reversed(spans[1:]):
-        text = text[:begin] + text[end:]
+        text = text[: _set_off(text, begin)] + text[end:]
     begin, end = spans[0]
     return text[:begin] + written + text[end:]
 
@@ -83,10 +88,15 @@ def without_entry(text: str, path: Sequence[str]) -> str:
     """`text` without the table at `path`; raises as `with_entry` does."""
     for begin, end in reversed(_spans(text, path)):
         # The empty line that sets it off goes with it.
-        before = re.compile(r"\n(\r?\n)\Z").search(text[:begin])
-        begin = before.start(1) if before and not text[end:].strip() else begin
+        begin = begin if text[end:].strip() else _set_off(text, begin)
         text = text[:begin] + text[end:]
     return text
+
+
+def _set_off(text: str, begin: int) -> int:
+    """Where the empty line begins that stands before `begin`; `begin` where there is none."""
+    before = _EMPTY_LINE.search(text, max(0, begin - 3), begin)
+    return begin if before is None else before.start(1)
 
 
 def _spans(text: str, path: Sequence[str]) -> list[tuple[int, int]]:
