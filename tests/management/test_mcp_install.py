@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
 import sys
 from pathlib import Path
@@ -173,6 +174,11 @@ def test_others_who_can_read_the_file_are_pointed_out(home: Path) -> None:
         (["cursor", "--url", URL, "--user", "ada"], "--user is for stdio"),
         (["cursor", "--url", "example.com/mcp"], "give the whole URL"),
         (["cursor", "--url", "ftp://example.com/mcp"], "give the whole URL"),
+        (["cursor", "--url", "http://[::1/mcp"], "give the whole URL"),
+        (["cursor", "--url", "http://example.com/\x1b[2J"], "give the whole URL"),
+        (["cursor", "--env", "A=\udcff"], "left as it is: what is to be written is no text"),
+        (["cursor", "--path", "a\0b"], "left as it is: no file can have such a name"),
+        (["cursor", "--path", "/dev/zero"], "left as it is: it is no file"),
         (["cursor", "--url", URL, "--header", "qqqq"], 'write it as "Name: value"'),
         (["cursor", "--url", URL, "--header", "A: b\nC: d"], 'write it as "Name: value"'),
         (["cursor", "--name", "a b"], "a name is 1 to 64"),
@@ -188,6 +194,18 @@ def test_what_makes_no_sense_is_refused(arguments: list[str], message: str) -> N
         install(*arguments)
 
 
+def test_a_user_may_begin_with_a_hyphen() -> None:
+    entry = json.loads(install("json", "--user=-ada"))["mcpServers"]["django-mcp"]
+    assert entry["args"][-1] == "--user=-ada"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_is_not_waited_for(home: Path) -> None:
+    os.mkfifo(home / "pipe.json")
+    with pytest.raises(CommandError, match="it is no file"):
+        install("cursor", "--path", home / "pipe.json", "--dry-run")
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -195,6 +213,9 @@ def test_what_makes_no_sense_is_refused(arguments: list[str], message: str) -> N
         "http://[::1]:8000/mcp",
         "http://web:8000/mcp",
         "http://localhost/mcp",
+        "http://Web:8000/mcp",
+        "http://t/mcp",
+        "http://http/mcp",
     ],
 )
 def test_hosts_of_a_network_of_ones_own_are_hosts(url: str) -> None:

@@ -35,8 +35,10 @@ def name_of(given: str | None, server: str) -> str:
 def served(host: Host, url: str, headers: Iterable[str]) -> Entry:
     """The entry for the endpoint at `url`; raises CommandError for what is none."""
     try:
+        if not url.isprintable():
+            raise ValidationError("A terminal would be given commands.")
         URLValidator(schemes=["http", "https"])(_with_a_dot(url))
-    except ValidationError:
+    except (ValidationError, ValueError):
         raise CommandError(
             f"--url {url!r}: give the whole URL of the endpoint, such as https://example.com/mcp."
         ) from None
@@ -45,8 +47,14 @@ def served(host: Host, url: str, headers: Iterable[str]) -> Entry:
 
 def _with_a_dot(url: str) -> str:
     """`url` with a host that Django takes for one: names without a dot are hosts in a network."""
-    host = urlsplit(url).hostname if "://" in url else None
-    return url if not host or "." in host or ":" in host else url.replace(host, f"{host}.test", 1)
+    parts = urlsplit(url)
+    host = parts.hostname
+    if not host or "." in host or ":" in host:
+        return url
+    # What stands before the host, a name and a password, is Django's to judge as well.
+    user, at, rest = parts.netloc.rpartition("@")
+    _, colon, port = rest.partition(":")
+    return parts._replace(netloc=f"{user}{at}{host}.test{colon}{port}").geturl()
 
 
 def started(
@@ -57,7 +65,8 @@ def started(
     arguments = [*command[1:], "mcp_stdio"]
     for option, value in (("--server", server), ("--user", user)):
         if value is not None:
-            arguments += [option, value]
+            # Said as two words, a name that begins with a hyphen would be taken for an option.
+            arguments += [f"{option}={value}"] if value.startswith("-") else [option, value]
     return host.started(command[0], arguments, {**env, **environment})
 
 

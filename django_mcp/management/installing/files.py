@@ -19,6 +19,8 @@ from .errors import Uneditable
 
 _BOM: Final = "\ufeff"
 PRIVATE: Final = 0o600
+#: What is read of a file. Hosts that keep their history in it come to some MiB.
+MOST_BYTES: Final = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +42,16 @@ class File:
 
 def read(path: Path) -> File:
     """The file at `path`, or what a link there leads to; raises Uneditable, and OSError."""
-    path = Path(os.path.realpath(path))
     try:
+        path = Path(os.path.realpath(path))
+        # A pipe would be waited for, and a device read without an end.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise Uneditable("it is no file, but a device, a pipe or a socket.")
+        if path.is_file() and path.stat().st_size > MOST_BYTES:
+            raise Uneditable(f"it is larger than {MOST_BYTES // 2**20} MiB: do it by hand.")
         raw = path.read_bytes()
+    except ValueError:
+        raise Uneditable("no file can have such a name.") from None
     except FileNotFoundError:
         return File(path=path, raw=None, text="", has_bom=False)
     try:
@@ -56,11 +65,14 @@ def replace(file: File, text: str, *, private: bool) -> Path | None:
     """Put `text` in the place of what `file` was; return the backup, None for a new file.
 
     A new file is for its owner alone where it is `private`. Raises Uneditable where the file
-    changed meanwhile, and OSError.
+    changed meanwhile, or `text` has characters that UTF-8 has not, and OSError.
     """
     path = file.path
+    try:
+        raw = ((_BOM if file.has_bom else "") + text).encode("utf-8")
+    except UnicodeEncodeError:
+        raise Uneditable("what is to be written is no text in UTF-8.") from None
     path.parent.mkdir(parents=True, exist_ok=True)
-    raw = ((_BOM if file.has_bom else "") + text).encode("utf-8")
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as opened:
