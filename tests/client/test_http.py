@@ -841,3 +841,11 @@ async def test_a_client_may_be_opened_in_one_task_and_closed_in_another() -> Non
         assert (await asyncio.create_task(client.call_tool("t"))).text == "here"
         await asyncio.create_task(client.__aexit__(None, None, None))
         assert fake.methods()[-1] == "DELETE"
+
+
+async def test_a_header_that_cannot_be_sent_is_not_shown() -> None:
+    async with Fake() as fake:
+        with pytest.raises(ConnectionLost, match="a value that HTTP does not allow") as caught:
+            async with Client(fake.url, headers={"authorization": "Bearer s3cret\nx: y"}) as client:
+                await client.call_tool("t")
+    assert "s3cret" not in str(caught.value)

@@ -216,7 +216,10 @@ async def finish(chunks: AsyncIterator[bytes]) -> None:
 
 
 def _why(error: httpx.HTTPError) -> str:
-    return str(error) or type(error).__name__
+    said = str(error)
+    if said.startswith("Illegal header value"):
+        return "a header has a value that HTTP does not allow."  # h11 repeats it: a token, say.
+    return said or type(error).__name__
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
