@@ -21,7 +21,7 @@ from ..transports.http.types import Refused
 
 __all__ = ["every_server", "headers_of", "principal_called", "server_called"]
 
-_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x1f\x7f]*)")
+_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~]*)")
 
 
 def server_called(name: str | None) -> MCPServer:
@@ -52,6 +52,8 @@ def headers_of(given: Iterable[str]) -> dict[str, str]:
         match = _HEADER.fullmatch(header)
         if match is None or not match[2].strip():
             name = header.partition(":")[0][:40] if ":" in header else "…"
-            raise CommandError(f'--header {name!r}: write it as "Name: value", on one line.')
+            raise CommandError(
+                f'--header {name!r}: write it as "Name: value", on one line, in ASCII.'
+            )
         found[match[1]] = match[2].strip()
     return found

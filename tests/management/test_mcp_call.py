@@ -335,6 +335,33 @@ def test_a_token_of_the_environment_is_sent_and_never_shown(
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("token", ["s3cret\nX-More: 1", "s3cr\N{LATIN SMALL LETTER E WITH ACUTE}t"])
+def test_a_token_that_is_none_is_not_shown_either(
+    shop: MCPServer, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("MCP_TOKEN", token)
+    with pytest.raises(CommandError, match="MCP_TOKEN in the environment is no token") as caught:
+        call(shop, "shout", "text=hi", url="http://127.0.0.1:9/mcp")
+    assert "s3cr" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000/mcp",
+        "",
+        "file:///etc/passwd",
+        "http://",
+        "http://[::1/mcp",
+        "http://127.0.0.1:99999/mcp",
+        "http://127.0.0.1/\x1b[2J",
+    ],
+)
+def test_what_is_no_url_is_refused(shop: MCPServer, url: str) -> None:
+    with pytest.raises(CommandError, match="--url: give the whole URL"):
+        call(shop, "shout", "text=hi", url=url)
+
+
 def test_where_nobody_listens_that_is_said(shop: MCPServer) -> None:
     with pytest.raises(CommandError, match="cannot be reached"):
         call(shop, "shout", "text=hi", url="http://127.0.0.1:9/mcp")

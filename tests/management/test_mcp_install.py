@@ -181,6 +181,7 @@ def test_others_who_can_read_the_file_are_pointed_out(home: Path) -> None:
         (["cursor", "--path", "/dev/zero"], "left as it is: it is no file"),
         (["cursor", "--url", URL, "--header", "qqqq"], 'write it as "Name: value"'),
         (["cursor", "--url", URL, "--header", "A: b\nC: d"], 'write it as "Name: value"'),
+        (["cursor", "--url", URL, "--header", "A: \N{SNOWMAN}"], 'write it as "Name: value"'),
         (["cursor", "--name", "a b"], "a name is 1 to 64"),
         (["cursor", "--env", "1=2"], 'write "NAME=value"'),
         (["cursor", "--env", "NO_SUCH_VARIABLE"], "there is no such variable"),

@@ -15,6 +15,7 @@ from argparse import ArgumentParser
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -38,6 +39,7 @@ from ..named import headers_of, principal_called, server_called
 
 #: Where a token is found that does not belong on a command line.
 TOKEN: Final = "MCP_TOKEN"  # noqa: S105, the name of a variable
+SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical")
 
 
@@ -151,6 +153,11 @@ class Command(BaseCommand):
         if options["url"] is not None:
             if options["server"] is not None or options["user"] is not None:
                 raise CommandError("--server and --user are of this project: leave out --url.")
+            if not _is_url(options["url"]):
+                # Not repeated: a password may be in it.
+                raise CommandError(
+                    "--url: give the whole URL of the endpoint, such as https://example.com/mcp."
+                )
             return options["url"]
         server = server_called(options["server"])
         if options["user"] is None:
@@ -235,8 +242,21 @@ async def _input_schema(client: Client, name: str) -> dict[str, Any]:
 
 
 def _headers(given: Iterable[str]) -> dict[str, str]:
-    token = os.environ.get(TOKEN)
+    token = os.environ.get(TOKEN, "").strip()
+    if not token.isascii() or not token.isprintable():
+        raise CommandError(
+            f"{TOKEN} in the environment is no token: it has to be ASCII, on one line."
+        )
     return {**({"authorization": f"Bearer {token}"} if token else {}), **headers_of(given)}
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return text.isprintable() and parts.scheme in SCHEMES and bool(parts.hostname)
 
 
 def _plain(answer: Any) -> Any:
