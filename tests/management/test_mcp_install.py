@@ -141,6 +141,15 @@ def test_a_dry_run_shows_a_diff_without_secrets_and_writes_nothing(home: Path) -
     assert not (home / "project/.vscode").exists()
 
 
+def test_a_file_does_not_take_over_the_terminal_that_shows_it(home: Path) -> None:
+    path = home / "project/.mcp.json"
+    path.write_text('{"mcpServers": {"django-mcp": {"command": "\x9b2J\u202e"}}}', "utf-8")
+    with pytest.raises(CommandError) as caught:
+        install("claude-code")
+    for said in (str(caught.value), install("claude-code", "--dry-run")):
+        assert '"command": "2J"' in said
+
+
 def test_what_cannot_be_read_is_left_as_it_is(home: Path) -> None:
     path = home / "project/.mcp.json"
     path.write_text('{"mcpServers": {,}}')

@@ -17,6 +17,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError
 
 from ...transports.http.hosts import HOSTS, Entry, Host, written
+from ..calling.printing import printable
 from ..installing import toml
 from ..installing.changes import Change, change
 from ..installing.entries import environment_of, name_of, served, started
@@ -98,14 +99,14 @@ class Command(BaseCommand):
             return
         differs = found.before is not None and found.after is not None
         if options["dry_run"]:
-            self.stdout.write(found.diff())
+            self.stdout.write(printable(found.diff()))
             if differs and not options["force"]:
                 self.stderr.write(f"There is another {name!r} already: --force would replace it.")
             return
         if differs and not options["force"]:
             raise CommandError(
                 f"{path} has another server {name!r}. Replace it with --force, or choose another "
-                f"--name. What would change:\n{found.diff()}"
+                f"--name. What would change:\n{printable(found.diff())}"
             )
         backup = found.make()
         done = "Removed" if options["remove"] else "Wrote"
