@@ -1,4 +1,4 @@
-"""What the options of a command name: a server of this project, one of its users, a header.
+"""What the options of a command name: a server of this project, one of its users, a header, a URL.
 
 How each command words the option is its own; that there is no such thing is said here.
 """
@@ -6,8 +6,9 @@ How each command words the option is its own; that there is no such thing is sai
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
@@ -19,7 +20,7 @@ from ..server.access import Principal
 from ..server.server import MCPServer
 from ..transports.http.types import Refused
 
-__all__ = ["every_server", "headers_of", "principal_called", "server_called"]
+__all__ = ["every_server", "headers_of", "is_url", "principal_called", "server_called"]
 
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~]*)")
 
@@ -43,6 +44,16 @@ def principal_called(username: str) -> Principal:
     if not user.is_active:
         raise Refused(403, f"The user {username!r} is not active.")
     return principal_of(user)
+
+
+def is_url(text: str, schemes: Container[str]) -> bool:
+    """Whether `text` is a whole URL of one of `schemes`, with a host and a port that there is."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return text.isprintable() and parts.scheme in schemes and bool(parts.hostname)
 
 
 def headers_of(given: Iterable[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import sys
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.core.management import call_command
+from django.core.management import ManagementUtility, call_command
 from django.core.management.base import CommandError
 from pydantic import BaseModel, Field
 
@@ -216,6 +217,22 @@ def test_progress_of_any_size_is_shown(shop: MCPServer) -> None:
     assert err.getvalue() == "…/…\n"
 
 
+def test_who_waits_too_short_is_told_of_the_option(shop: MCPServer) -> None:
+    @shop.tool
+    async def dawdle() -> None:
+        """Never end."""
+        await asyncio.Event().wait()
+
+    with pytest.raises(CommandError, match=r"within 0\.2 s\. Wait longer with --timeout"):
+        call(shop, "dawdle", timeout=0.2)
+
+
+def test_only_the_name_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        ManagementUtility(["manage.py", "mcp_call"]).execute()
+    assert capsys.readouterr().err.endswith("the following arguments are required: name\n")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -325,7 +342,7 @@ def test_a_token_of_the_environment_is_sent_and_never_shown(
         return LOCAL if request.headers.get("authorization") == "Bearer s3cret" else None
 
     url = mcp_live_server.url(shop, authenticate=by_token)
-    with pytest.raises(CommandError, match="401"):
+    with pytest.raises(CommandError, match=r"401.* MCP_TOKEN in the environment, or --header"):
         call(shop, "shout", "text=hi", url=url)
     monkeypatch.setenv("MCP_TOKEN", "s3cret")
     assert call(shop, "shout", "text=hi", url=url).out == "HI\n"

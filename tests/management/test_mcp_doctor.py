@@ -503,6 +503,8 @@ def test_json_has_every_finding(project: None) -> None:
     ("arguments", "message"),
     [
         (["example.com/mcp"], "is no URL of an endpoint"),
+        (["http://[::1/mcp"], "is no URL of an endpoint"),
+        (["http://127.0.0.1:99999/mcp"], "is no URL of an endpoint"),
         (["http://ada:secret@example.com/mcp"], "Leave the password out"),
         (["--token", "x"], "--token and --header are for a URL"),
         (["http://a/mcp", "--header", "x"], "write it as"),

@@ -15,11 +15,17 @@ from argparse import ArgumentParser
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ...client import Client, ClientError, ServerError, ToolFailed
+from ...client import (
+    Client,
+    ClientError,
+    RequestTimedOut,
+    ServerError,
+    ToolFailed,
+    UnexpectedStatus,
+)
 from ...memory import MemoryTransport
 from ...protocol import codec
 from ...protocol import types as t
@@ -35,7 +41,7 @@ from ..calling.printing import (
     result_lines,
 )
 from ..calling.questions import Terminal
-from ..named import headers_of, principal_called, server_called
+from ..named import headers_of, is_url, principal_called, server_called
 
 #: Where a token is found that does not belong on a command line.
 TOKEN: Final = "MCP_TOKEN"  # noqa: S105, the name of a variable
@@ -58,6 +64,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "arguments",
             nargs="*",
+            default=[],  # Without one, argparse calls it required.
             metavar="name=value",
             help="An argument: text or a number; name:=JSON for anything else.",
         )
@@ -104,8 +111,14 @@ class Command(BaseCommand):
         except ServerError as error:
             more = "" if error.data is None else f"\n{pretty(error.data)}"
             raise CommandError(printable(f"{error}{more}")) from None
+        except RequestTimedOut as error:
+            raise CommandError(
+                f"{error.method}: no answer within {error.seconds:g} s. Wait longer with --timeout."
+            ) from None
         except ClientError as error:
-            raise CommandError(printable(str(error))) from None
+            is_unknown = isinstance(error, UnexpectedStatus) and error.status == 401
+            more = f" Here that is {TOKEN} in the environment, or --header." if is_unknown else ""
+            raise CommandError(printable(f"{error}{more}")) from None
         except KeyboardInterrupt:
             raise CommandError("Cancelled.", returncode=130) from None
 
@@ -153,7 +166,7 @@ class Command(BaseCommand):
         if options["url"] is not None:
             if options["server"] is not None or options["user"] is not None:
                 raise CommandError("--server and --user are of this project: leave out --url.")
-            if not _is_url(options["url"]):
+            if not is_url(options["url"], SCHEMES):
                 # Not repeated: a password may be in it.
                 raise CommandError(
                     "--url: give the whole URL of the endpoint, such as https://example.com/mcp."
@@ -248,15 +261,6 @@ def _headers(given: Iterable[str]) -> dict[str, str]:
             f"{TOKEN} in the environment is no token: it has to be ASCII, on one line."
         )
     return {**({"authorization": f"Bearer {token}"} if token else {}), **headers_of(given)}
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return text.isprintable() and parts.scheme in SCHEMES and bool(parts.hostname)
 
 
 def _plain(answer: Any) -> Any:

@@ -17,7 +17,7 @@ from ..doctor.examination import examine
 from ..doctor.findings import Finding, Report, secrets_of
 from ..doctor.project import check_project
 from ..doctor.visiting import Visitor
-from ..named import headers_of
+from ..named import headers_of, is_url
 
 LONGEST_IDLE: Final = 600.0
 
@@ -118,11 +118,11 @@ async def _examine(visitor: Visitor | None, report: Report, idle: float) -> None
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not is_url(url, {"http", "https"}):
         raise CommandError(
             f"{url!r} is no URL of an endpoint: write it whole, such as https://example.com/mcp."
         )
+    parts = urlsplit(url)
     if parts.username or parts.password:
         raise CommandError("Leave the password out of the URL: --header takes what is secret.")
 
