@@ -150,6 +150,16 @@ def test_a_file_does_not_take_over_the_terminal_that_shows_it(home: Path) -> Non
         assert '"command": "2J"' in said
 
 
+def test_what_is_written_is_not_said_to_be_left_where_nobody_reads(home: Path) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        call_command("mcp_install", "cursor", stdout=Closed())
+    assert (home / "project/.cursor/mcp.json").exists()
+
+
 def test_what_cannot_be_read_is_left_as_it_is(home: Path) -> None:
     path = home / "project/.mcp.json"
     path.write_text('{"mcpServers": {,}}')

@@ -11,6 +11,8 @@ import os
 import shlex
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,12 +86,9 @@ class Command(BaseCommand):
             self.stdout.write(_pasted(host, found, name, entry, options["scope"]))
             return
         path = _path(host, options["scope"], options["path"])
-        try:
-            self._change(change(path, found.servers, name, entry), found, options)
-        except (Unreadable, Uneditable) as error:
-            raise CommandError(f"{path} is left as it is: {error}") from None
-        except OSError as error:
-            raise CommandError(f"{path} is left as it is: {error.strerror or error}") from None
+        with _left_as_it_is(path):
+            wanted = change(path, found.servers, name, entry)
+        self._change(wanted, found, options)
 
     def _change(self, found: Change, host: Host, options: dict[str, Any]) -> None:
         path, name = found.file.path, found.name
@@ -108,7 +107,8 @@ class Command(BaseCommand):
                 f"{path} has another server {name!r}. Replace it with --force, or choose another "
                 f"--name. What would change:\n{printable(found.diff())}"
             )
-        backup = found.make()
+        with _left_as_it_is(path):
+            backup = found.make()
         done = "Removed" if options["remove"] else "Wrote"
         self.stdout.write(self.style.SUCCESS(f"{done} {name!r}: {path}"))
         if backup is not None:
@@ -118,6 +118,17 @@ class Command(BaseCommand):
                 f"Others on this machine can read {path}, which holds a secret now: chmod 600."
             )
         self.stdout.write(f"Restart {host.title}, or have it load its servers again.")
+
+
+@contextmanager
+def _left_as_it_is(path: Path) -> Iterator[None]:
+    """Raise CommandError for what keeps the file from being read, or written."""
+    try:
+        yield
+    except (Unreadable, Uneditable) as error:
+        raise CommandError(f"{path} is left as it is: {error}") from None
+    except OSError as error:
+        raise CommandError(f"{path} is left as it is: {error.strerror or error}") from None
 
 
 def _check(host: str, options: dict[str, Any]) -> None:
