@@ -325,7 +325,7 @@ def test_a_file_in_another_encoding_is_left_alone(tmp_path: Path) -> None:
 
 def test_each_host_has_its_files_on_each_platform(tmp_path: Path) -> None:
     def place(host: str, scope: str, platform: str, **environment: str) -> str:
-        home, project = Path("/home/ada"), Path("/work")
+        home, project = Path("/home/ada"), Path("/project")
         machine = Machine(platform=platform, home=home, project=project, environment=environment)
         return PLACES[host][scope](machine).as_posix()
 
@@ -337,10 +337,10 @@ def test_each_host_has_its_files_on_each_platform(tmp_path: Path) -> None:
     assert place("claude-desktop", "user", "win32", APPDATA="/roaming") == f"/roaming/{desktop}"
     assert place("claude-desktop", "user", "linux") == f"/home/ada/.config/{desktop}"
     assert place("vscode", "user", "linux", XDG_CONFIG_HOME="/x") == "/x/Code/User/mcp.json"
-    assert place("vscode", "project", "linux") == "/work/.vscode/mcp.json"
-    assert place("claude-code", "project", "linux") == "/work/.mcp.json"
+    assert place("vscode", "project", "linux") == "/project/.vscode/mcp.json"
+    assert place("claude-code", "project", "linux") == "/project/.mcp.json"
     assert place("claude-code", "user", "linux") == "/home/ada/.claude.json"
     assert place("cursor", "user", "win32") == "/home/ada/.cursor/mcp.json"
     assert place("windsurf", "user", "darwin") == "/home/ada/.codeium/windsurf/mcp_config.json"
     assert place("codex", "user", "linux", CODEX_HOME="/c") == "/c/config.toml"
-    assert place("codex", "project", "linux") == "/work/.codex/config.toml"
+    assert place("codex", "project", "linux") == "/project/.codex/config.toml"
