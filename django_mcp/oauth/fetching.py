@@ -12,7 +12,6 @@ basic/authorization/security-considerations#client-id-metadata-documents.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import socket
 import ssl
@@ -22,6 +21,8 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
+
+from .documents import NoObject, json_object
 
 #: Seconds for everything: the name, the connection, the document.
 DEADLINE: Final = 5.0
@@ -152,12 +153,9 @@ async def _get(address: str, host: str, path: str) -> Fetched:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        raise CannotFetch("it is not JSON") from None
-    if not isinstance(parsed, dict):
-        raise CannotFetch("it is not a JSON object")
-    return parsed
+        return json_object(body)
+    except NoObject as error:
+        raise CannotFetch(f"it {error}") from None
 
 
 def _max_age(header: str) -> int | None:

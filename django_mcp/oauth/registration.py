@@ -7,7 +7,6 @@ registration afterwards (RFC 7592), so there is no token for that either.
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from oauth2_provider.models import AbstractApplication
 
 from . import clients, conf, limits
+from .documents import NoObject, json_object
 from .http import address_of_client, cross_origin, oauth_error
 from .models import Client
 from .registering import Unacceptable, acceptable_redirects, name_in
@@ -88,19 +88,9 @@ def _read(request: HttpRequest) -> dict[str, Any]:
     if len(body) > LARGEST:
         raise Unacceptable(f"The registration is larger than {LARGEST} bytes.")
     try:
-        said = json.loads(body, object_pairs_hook=_without_doubles)
-    except (ValueError, RecursionError):
-        raise Unacceptable("The registration is not JSON.") from None
-    if not isinstance(said, dict):
-        raise Unacceptable("The registration is not a JSON object.")
-    return said
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Unacceptable("A member of the registration is there more than once.")
-    return found
+        return json_object(body)
+    except NoObject as error:
+        raise Unacceptable(f"The registration {error}.") from None
 
 
 def _registered(said: dict[str, Any]) -> dict[str, Any]:

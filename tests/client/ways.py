@@ -93,6 +93,12 @@ async def listening(application: Any, port: int = 0) -> AsyncIterator[str]:
     finally:
         forget()
         endpoint.should_exit = endpoint.force_exit = True
+        # A server waits for who is still connected (since Python 3.12); one that dies does not, and
+        # takes in nobody meanwhile.
+        for socket in endpoint.servers:
+            socket.close()
+        for connection in list(endpoint.server_state.connections):
+            connection.transport.abort()
         await task
 
 

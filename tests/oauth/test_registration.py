@@ -101,8 +101,10 @@ def test_behind_a_proxy_each_address_counts_for_itself(settings: Any) -> None:
         b"[" * 8000,
         b'{"a":' * 2000 + b"1" + b"}" * 2000,
         b'{"client_name": "' + b"x" * 1_000_000 + b'"}',
+        b'{"redirect_uris": ["https://a.example/cb"], "x": NaN}',
+        '{"redirect_uris": ["https://a.example/cb"]}'.encode("utf-16"),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_what_is_no_registration_is_refused(body: bytes) -> None:
     fails(Program().register_as(body))
