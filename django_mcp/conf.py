@@ -96,7 +96,7 @@ class Settings:
     trusted_proxies: NonNegativeInt = 0
     """Proxies of yours before the server, each of which adds to X-Forwarded-For."""
     kill_switch: bool = False
-    """Whether servers can be closed in the admin; None for: where sessions are in the database."""
+    """Whether servers can be closed in the admin, which costs a query in two seconds."""
 
     never_expose: Sequence[str] = ()
     """Models and fields that expose() refuses: "app.Model", "app.Model.field", "*.*.iban"."""

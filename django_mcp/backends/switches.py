@@ -14,7 +14,7 @@ from functools import cache
 from typing import Final
 
 from django.apps import apps
-from django.db import DatabaseError, router
+from django.db import Error, router
 
 from .. import conf
 from ..server.gates import Closed
@@ -58,7 +58,7 @@ class Switches:
             rows = model._base_manager.using(router.db_for_write(model)).filter(closed=True)
             self._closed = {row.server: (row.reason, row.retry_after) for row in rows}
             self._is_away = False
-        except DatabaseError as error:
+        except Error as error:
             # As before the project's first migration: once, and without a traceback.
             if not self._is_away:
                 self._is_away = True

@@ -19,38 +19,21 @@ from ..protocol.errors import InvalidParams, MethodNotFound
 from ..protocol.handshake import INITIALIZE, INITIALIZED, PING, Handshake
 from ..protocol.headers import MCP_PROTOCOL_VERSION
 from ..protocol.jsonrpc import Request
-from ..protocol.revisions import Revision
-from .callbacks import Behalf, Callbacks
+from .callbacks import Behalf
+from .conversation import Conversation
 from .errors import ClientError, ConnectionFailed, InvalidAnswer, NotSupported
-from .line import Line, Progress, Timing
+from .line import Progress, Timing
 
 
-class Stateful:
+class Stateful(Conversation):
     """What is said on a line to a server that remembers a session."""
 
     has_session = True
 
-    def __init__(
-        self,
-        line: Line,
-        callbacks: Callbacks,
-        info: t.Implementation,
-        revisions: list[Revision],
-        *,
-        log_level: str | None,
-    ) -> None:
-        self.line = line
-        self.revision = revisions[0]
-        self._revisions = revisions
-        self._callbacks = callbacks
-        self._info = info
-        self._log_level = log_level
+    def _begin(self) -> None:
         self._handshake = Handshake()
-        self.server_info: t.Implementation | None = None
-        self.capabilities = t.ServerCapabilities()
-        self.instructions: str | None = None
-        line.answer_request = self._answer
-        line.tells_cancelled = True
+        self.line.answer_request = self._answer
+        self.line.tells_cancelled = True
 
     async def open(self, timing: Timing) -> None:
         """Shake hands.

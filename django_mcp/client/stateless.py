@@ -20,9 +20,10 @@ from ..protocol.errors import InvalidParams, ProtocolError, UnsupportedProtocolV
 from ..protocol.headers import MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, encode_value
 from ..protocol.jsonrpc import RequestId
 from ..protocol.revisions import Revision
-from .callbacks import Behalf, Callbacks
+from .callbacks import Behalf
+from .conversation import Conversation
 from .errors import ClientError, InvalidAnswer, NotSupported, ServerError
-from .line import Line, Progress, Tell, Timing
+from .line import Progress, Tell, Timing
 
 #: Times that a request is answered with questions before it is given up.
 MOST_ROUNDS: Final = 10
@@ -33,33 +34,16 @@ LISTEN: Final = "subscriptions/listen"
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 
 
-class Stateless:
+class Stateless(Conversation):
     """What is said on a line to a server that remembers nothing."""
 
     has_session = False
 
-    def __init__(
-        self,
-        line: Line,
-        callbacks: Callbacks,
-        info: t.Implementation,
-        revisions: list[Revision],
-        *,
-        log_level: str | None,
-    ) -> None:
-        self.line = line
-        self.revision = revisions[0]
-        self._revisions = revisions
-        self._callbacks = callbacks
-        self._info = info
-        self._log_level = log_level
+    def _begin(self) -> None:
         self._tell: Tell | None = None
         self._said: dict[Revision, dict[str, Any]] = {}
-        self.server_info: t.Implementation | None = None
-        self.capabilities = t.ServerCapabilities()
-        self.instructions: str | None = None
-        line.answer_request = None
-        line.tells_cancelled = not line.channel.leaving_cancels
+        self.line.answer_request = None
+        self.line.tells_cancelled = not self.line.channel.leaving_cancels
 
     async def discover(self, timing: Timing) -> t.DiscoverResult:
         """Ask who the server is and what it speaks."""

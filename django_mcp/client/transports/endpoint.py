@@ -53,6 +53,35 @@ def _keep_alive() -> list[Any]:
     return options
 
 
+class UrlTransport:
+    """What transports to a URL have in common: where they lead, and what goes with each request."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
+        client: httpx.AsyncClient | None = None,
+        largest: int = LARGEST,
+    ) -> None:
+        self.url = url_of(url)
+        self.headers = dict(headers or {})
+        self.auth = auth
+        self.client = client
+        self.largest = largest
+
+    def endpoint(self) -> Endpoint:
+        """The URL, to send requests to."""
+        return Endpoint(
+            self.url,
+            headers=self.headers,
+            auth=self.auth,
+            client=self.client,
+            largest=self.largest,
+        )
+
+
 class Endpoint:
     """A URL, with the headers and the authentication of everything that is sent there.
 

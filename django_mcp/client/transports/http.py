@@ -33,7 +33,7 @@ from ..errors import (
     SessionLost,
     is_about_http,
 )
-from .endpoint import EVENTS, JSON, LARGEST, Endpoint, chunks_of, finish, media_type, url_of
+from .endpoint import EVENTS, JSON, UrlTransport, chunks_of, finish, media_type
 from .http_sse import SseTransport
 
 logger = logging.getLogger("django_mcp.client")
@@ -50,28 +50,13 @@ LONG_ENOUGH: Final = 1.0
 GOODBYE: Final = 2.0
 
 
-class HttpTransport:
+class HttpTransport(UrlTransport):
     """A server at a URL.
 
     `headers` go with every request, `auth` is httpx's; `client` is an httpx client to use instead
     of an own one, which is then not closed here. A redirect is followed on the same origin only:
     what is sent has credentials in it.
     """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        auth: httpx.Auth | None = None,
-        client: httpx.AsyncClient | None = None,
-        largest: int = LARGEST,
-    ) -> None:
-        self.url = url_of(url)
-        self.headers = dict(headers or {})
-        self.auth = auth
-        self.client = client
-        self.largest = largest
 
     @property
     def key(self) -> str | None:
@@ -100,13 +85,7 @@ class HttpChannel:
         self.leaving_cancels = True
         self._inbox = inbox
         self._largest = transport.largest
-        self._endpoint = Endpoint(
-            transport.url,
-            headers=transport.headers,
-            auth=transport.auth,
-            client=transport.client,
-            largest=transport.largest,
-        )
+        self._endpoint = transport.endpoint()
         self._session: str | None = None
         self._carrying: dict[RequestId, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -9,7 +9,7 @@ Source: 2024-11-05, basic/transports#http-with-sse.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
@@ -28,13 +28,12 @@ from ..errors import (
 from .endpoint import (
     EVENTS,
     JSON,
-    LARGEST,
     Endpoint,
+    UrlTransport,
     chunks_of,
     finish,
     media_type,
     origin_of,
-    url_of,
 )
 from .pipes import NotTaken, PipeChannel
 
@@ -43,35 +42,13 @@ OPENING: Final = 10.0
 POSTING: Final = 30.0
 
 
-class SseTransport:
+class SseTransport(UrlTransport):
     """A server at the URL of a stream of HTTP+SSE. The arguments are those of `HttpTransport`."""
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        auth: httpx.Auth | None = None,
-        client: httpx.AsyncClient | None = None,
-        largest: int = LARGEST,
-    ) -> None:
-        self.url = url_of(url)
-        self.headers = dict(headers or {})
-        self.auth = auth
-        self.client = client
-        self.largest = largest
 
     key = None  # There is nothing to find out: it is not asked what it speaks.
 
     async def open(self, inbox: Inbox) -> PipeChannel:
-        endpoint = Endpoint(
-            self.url,
-            headers=self.headers,
-            auth=self.auth,
-            client=self.client,
-            largest=self.largest,
-        )
-        pipe = SsePipe(endpoint, self.largest)
+        pipe = SsePipe(self.endpoint(), self.largest)
         try:
             await pipe.open()
         except BaseException:
