@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
 
+from ..authentication import principal_of
 from ..server.access import ANONYMOUS, Principal
 
 USE: Final = "django_mcp.use_inspector"
@@ -47,7 +48,7 @@ def principal_for(staff: Any, username: str) -> Principal:
         raise NotAllowed(username) from None
     if not may_act_as(staff, user):
         raise NotAllowed(username)
-    return Principal(id=f"user:{user.pk}", user=user, client_id=client)
+    return replace(principal_of(user), client_id=client)
 
 
 def may_act_as(staff: Any, user: Any) -> bool:

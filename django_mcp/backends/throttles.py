@@ -1,4 +1,4 @@
-"""How often somebody may call, counted in Django's cache, which all processes share.
+"""How often somebody may do something, counted in Django's cache, which all processes share.
 
 Owns the counting: a window that slides, made of two that do not. A key lives for two windows, is a
 digest whatever it is made of, and there is one for each principal, user and client that
@@ -11,7 +11,6 @@ Source of the estimate: the requests of the window before count by the share of 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 import time
 from collections.abc import Iterable, Iterator
@@ -25,6 +24,7 @@ from .. import conf
 from ..server.exchange import Exchange
 from ..server.gates import Throttled
 from ..transports.http.types import HttpRequest
+from .addresses import party_of
 from .threads import DjangoWorkers
 
 logger = logging.getLogger("django_mcp")
@@ -105,23 +105,9 @@ class Failures:
             await _workers().run_sync(count, wanted)
 
     def _allowance(self, request: HttpRequest) -> Allowance | None:
-        address = address_of(request, self.proxies)
+        forwarded = request.headers.get("x-forwarded-for", "")
+        address = party_of(request.client, forwarded, self.proxies)
         return None if address is None else _allowance("authentication", self.rate, address)
-
-
-def address_of(request: HttpRequest, proxies: int) -> str | None:
-    """Where a request came from, None where that is not known; of IPv6 the network of 64 bits,
-    which is what one subscriber has."""
-    said = request.headers.get("x-forwarded-for", "")
-    passed = [part.strip() for part in said.split(",") if part.strip()]
-    text = passed[-min(proxies, len(passed))] if proxies and passed else request.client
-    try:
-        address = ipaddress.ip_address(text or "")
-    except ValueError:
-        return None
-    if address.version == 6:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
 
 
 # ----------------------------------------------------------------------------------- the counting
@@ -138,6 +124,16 @@ def spend(wanted: Iterable[Allowance]) -> None:
             for each in spent:
                 count(each, -1)
             raise _throttled(allowance, wait)
+
+
+def wait_after(scope: str, key: str, rate: conf.Rate) -> int:
+    """Count one more of something else that is limited; 0 where that is within the rate, else the
+    seconds until it would be. For a thread."""
+    try:
+        spend([Allowance(scope, key, rate)])
+    except Throttled as later:
+        return later.retry_after
+    return 0
 
 
 def check_spent(allowance: Allowance) -> None:

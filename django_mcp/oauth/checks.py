@@ -218,15 +218,16 @@ def check_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_cache(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """W005, with `check --deploy`. How many processes there will be is not known here."""
-    backend = settings.CACHES.get("default", {}).get("BACKEND", "")
+    backend = settings.CACHES.get(core_conf.get().throttle_cache, {}).get("BACKEND", "")
     if not backend.endswith((".LocMemCache", ".DummyCache")):
         return []
     return [
         Warning(
             f"Registrations and fetches are counted in the cache {backend}, which other processes "
             "do not share: with several, strangers may do more than the limits say.",
-            hint="Give CACHES a default that all processes share. With one process and LocMemCache "
-            "there is nothing to do: silence this check.",
+            hint="Have a cache that all processes share, and name it in "
+            'DJANGO_MCP["THROTTLE_CACHE"]. With one process there is nothing to do: silence this '
+            "check.",
             id=f"{ID}.W005",
         )
     ]

@@ -18,7 +18,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from oauth2_provider.models import AbstractApplication
 
-from . import clients, conf, fetching, limits
+from ..backends.throttles import wait_after
+from ..conf import Rate
+from . import clients, conf, fetching
 from .fetching import CannotFetch, Fetched
 from .models import Client
 from .registering import Unacceptable, acceptable_redirects, name_in
@@ -29,9 +31,9 @@ LONGEST: Final = 24 * 3600
 USUAL: Final = 3600
 #: How long the last good copy stays good where a new one cannot be had.
 LAST_RESORT: Final = timedelta(hours=24)
-#: New documents that one user may have fetched in an hour, and fetches from one host in a minute.
-PER_USER: Final = 10
-PER_HOST: Final = 10
+#: New documents that one user may have fetched, and fetches from one host.
+PER_USER: Final = Rate(10, 3600)
+PER_HOST: Final = Rate(10, 60)
 
 
 class Unusable(Exception):
@@ -63,9 +65,9 @@ def client_of(url: str, *, user: Any) -> Client | None:
     if allowed and host not in allowed:
         raise Unusable(f"{host} is not one of the hosts that are allowed here")
     try:
-        if known is None and limits.exceeded("cimd-user", str(user.pk), PER_USER, 3600):
+        if known is None and wait_after("oauth:document-user", str(user.pk), PER_USER):
             raise CannotFetch("too many were asked for within an hour")
-        if limits.exceeded("cimd-host", host, PER_HOST, 60):
+        if wait_after("oauth:document-host", host, PER_HOST):
             raise CannotFetch("too many were asked for within a minute")
         fetched = async_to_sync(fetching.fetch)(url)
         described = _described(url, fetched)

@@ -77,8 +77,6 @@ class Settings:
     """The hosts those may be on; empty for any."""
     extra_redirect_uris: Sequence[str] = ()
     """Redirect URIs, letter by letter, that are neither https nor on this computer."""
-    trusted_proxies: NonNegativeInt = 0
-    """How many proxies append to X-Forwarded-For before this server."""
 
     personal_tokens: bool = True
     """Whether people may make tokens of their own."""

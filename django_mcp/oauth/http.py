@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
-from . import conf
+from .. import conf
+from ..backends.addresses import party_of
 
 View = Callable[..., HttpResponse]
 
@@ -59,15 +60,7 @@ def oauth_error(error: str, description: str, status: int = 400) -> JsonResponse
 
 
 def address_of_client(request: HttpRequest) -> str:
-    """Who sent a request: the connection's other end, or what the trusted proxies say of it.
-
-    Each proxy appends whom it heard from, so what a client writes itself stands further left than
-    any that counts.
-    """
-    own: str = request.META.get("REMOTE_ADDR") or "unknown"
+    """Who sent a request, as far as counting goes."""
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     proxies = conf.get().trusted_proxies
-    if not proxies:
-        return own
-    said = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    said = [part for part in said if part]
-    return said[-proxies] if len(said) >= proxies else own
+    return party_of(request.META.get("REMOTE_ADDR"), forwarded, proxies) or "unknown"

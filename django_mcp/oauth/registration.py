@@ -13,7 +13,9 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from oauth2_provider.models import AbstractApplication
 
-from . import clients, conf, limits
+from ..backends.throttles import wait_after
+from ..conf import Rate
+from . import clients, conf
 from .documents import NoObject, json_object
 from .http import address_of_client, cross_origin, oauth_error
 from .models import Client
@@ -24,7 +26,7 @@ logger = logging.getLogger("django_mcp.oauth")
 #: Bytes a registration may have, and how deep it may go.
 LARGEST: Final = 16 * 1024
 #: Registrations in an hour, from anywhere.
-PER_HOUR: Final = 500
+PER_HOUR: Final = Rate(500, 3600)
 
 _METHODS: Final = ("none", "client_secret_basic", "client_secret_post")
 _GRANTS: Final = ("authorization_code", "refresh_token")
@@ -71,9 +73,9 @@ def register(request: HttpRequest) -> HttpResponse:
 
 
 def _too_many(request: HttpRequest) -> HttpResponse | None:
-    network = limits.network_of(address_of_client(request))
-    wait = limits.exceeded("register", network, conf.get().registrations_per_hour, 3600)
-    wait = wait or limits.exceeded("register", "anywhere", PER_HOUR, 3600)
+    rate = Rate(conf.get().registrations_per_hour, 3600)
+    wait = wait_after("oauth:register", address_of_client(request), rate)
+    wait = wait or wait_after("oauth:register", "anywhere", PER_HOUR)
     if not wait:
         return None
     response = oauth_error("slow_down", "Too many registrations; try again later.", status=429)

@@ -6,20 +6,24 @@ What holds for tokens is `issuing`; here is what holds for requests, before oaut
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.debug import sensitive_post_parameters
 from oauth2_provider.oauth2_backends import OAuthLibCore
 
-from . import limits
+from ..backends.throttles import wait_after
+from ..conf import Rate
 from .http import address_of_client, cross_origin, oauth_error
 from .issuing import server
 
 #: The parameters that may be there once only (RFC 6749, section 3.2).
 _REPEATABLE = frozenset({"resource"})
 _GRANTS = frozenset({"authorization_code", "refresh_token"})
+
+#: Requests for tokens from one address.
+PER_ADDRESS: Final = Rate(300, 60)
 
 
 @cache
@@ -71,8 +75,7 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         return oauth_error("invalid_request", "Authenticate in one way only.")
     if any("\x00" in value for value in request.POST.values()):
         return oauth_error("invalid_request", "A parameter has a NUL in it.")
-    address = limits.network_of(address_of_client(request))
-    wait = limits.exceeded("token", address, 300, 60)
+    wait = wait_after("oauth:token", address_of_client(request), PER_ADDRESS)
     if wait:
         response = oauth_error("slow_down", "Too many requests from this address.", status=429)
         response["Retry-After"] = str(wait)

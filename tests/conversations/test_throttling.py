@@ -12,10 +12,10 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 
 from django_mcp import MCPServer, Principal
-from django_mcp.authentication import HttpRequest, Refused
+from django_mcp.authentication import Refused
 from django_mcp.backends import throttles
+from django_mcp.backends.addresses import party_of
 from django_mcp.models import Call
-from django_mcp.transports.http.types import read_headers
 from tests.conversations.talk import Client, by_name, consumer_of
 from tests.doors import Door, envelope
 from tests.lines import KINDS, line_to
@@ -278,9 +278,12 @@ async def test_behind_a_proxy_the_address_is_the_one_it_adds(
         ("", 0, "127.0.0.1", "127.0.0.1"),
         ("6.6.6.6", 0, "127.0.0.1", "127.0.0.1"),
         ("6.6.6.6, 1.1.1.1, 10.0.0.1", 2, "127.0.0.1", "1.1.1.1"),
-        ("1.1.1.1", 3, "127.0.0.1", "1.1.1.1"),
+        # Who comes past a proxy is not believed what it says in the place of one.
+        ("1.1.1.1", 3, "127.0.0.1", "127.0.0.1"),
+        ("6.6.6.6, 1.1.1.1:50123", 1, "127.0.0.1", "1.1.1.1"),
+        ("[2001:db8:1:2:3::6]:50123", 1, "127.0.0.1", "2001:db8:1:2::/64"),
         ("", 1, "127.0.0.1", "127.0.0.1"),
-        ("x", 1, "127.0.0.1", None),
+        ("x", 1, "127.0.0.1", "127.0.0.1"),
         ("", 0, None, None),
         ("", 0, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
     ],
@@ -288,7 +291,4 @@ async def test_behind_a_proxy_the_address_is_the_one_it_adds(
 def test_where_a_request_came_from(
     forwarded: str, proxies: int, client: str | None, address: str | None
 ) -> None:
-    headers = read_headers([(b"x-forwarded-for", forwarded.encode())] if forwarded else [])
-    request = HttpRequest(method="POST", scheme="http", path="/", headers=headers, client=client)
-
-    assert throttles.address_of(request, proxies) == address
+    assert party_of(client, forwarded, proxies) == address

@@ -201,10 +201,10 @@ def test_hosts_can_be_named(anna: Person, app: Program, web: Web, settings: Any)
 
 def test_there_is_an_end_to_what_one_user_has_fetched(anna: Person, app: Program, web: Web) -> None:
     web.content = CannotFetch("no")
-    for number in range(cimd.PER_USER + 5):
+    for number in range(cimd.PER_USER.number + 5):
         anna.open(app.request(client_id=f"https://c{number}.example/app.json"))
 
-    assert len(web.asked) == cimd.PER_USER
+    assert len(web.asked) == cimd.PER_USER.number
 
 
 # 88
