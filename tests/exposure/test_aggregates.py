@@ -10,6 +10,7 @@ import math
 import zoneinfo
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -437,6 +438,24 @@ async def test_it_takes_one_query_and_one_more_for_the_names_of_a_relation(guest
             rows(guest, measures=["count(*)", "sum(price)"], group_by=[group]), "elsewhere"
         )
         assert len([sql for sql in asked if " FROM " in sql and "depot_" in sql]) == queries, asked
+
+
+@pytest.mark.parametrize(("group", "piece_by_piece"), [("state", False), ("notes", True)])
+async def test_only_long_texts_are_fetched_piece_by_piece(
+    server: MCPServer, ann: Any, elsewhere: str, group: str, piece_by_piece: bool
+) -> None:
+    """PostgreSQL makes rows for a cursor in one process, where it could use several."""
+
+    class Notes(Things):
+        fields = ("name", "state", "notes")
+
+    server.expose(models.Thing, Notes)
+    connection = await sync_to_async(lambda: connections[elsewhere])()
+    with patch.object(connection, "chunked_cursor", wraps=connection.chunked_cursor) as opened:
+        found = await rows(Guest(server, ann), measures=["count(*)"], group_by=[group])
+
+    assert sum(row["count(*)"] for row in found) == 3
+    assert opened.called is piece_by_piece
 
 
 def test_who_sees_which_objects_one_by_one_cannot_have_them_summed_up(server: MCPServer) -> None:

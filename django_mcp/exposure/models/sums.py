@@ -27,6 +27,8 @@ from .terms import Column, Term, column_of
 TOO_MANY: Final = "of relations to several objects, one at most can be grouped by"
 #: Rows that are fetched, and keys whose objects are named, at a time.
 CHUNK: Final = 100
+#: Rows that are read at once where each is short.
+FEW: Final = 5_000
 
 Row = dict[str, Any]
 
@@ -79,7 +81,8 @@ class Rows:
         values = self.queryset.order_by().aggregate(**made)
         yield {m.term.text: m.json(values[measure_alias(n)]) for n, m in enumerate(self.measures)}
 
-    def _values(self, extent: Extent) -> Any:
+    def _values(self, extent: Extent) -> Generator[tuple[Any, ...]]:
+        """The rows as the database has them; it is asked once the first is wanted."""
         columns = {_column_alias(n): c.expression for n, c in enumerate(self.columns)}
         measures = {measure_alias(n): m.expression for n, m in enumerate(self.measures)}
         # The order of the model is cleared: it would be grouped by as well.
@@ -92,7 +95,14 @@ class Rows:
             queryset = queryset.annotate(**columns)
         rows = queryset.order_by(*self._order()).values_list(*columns, *measures)
         rows = rows[extent.offset : extent.offset + extent.rows + 1]
-        return rows.iterator(chunk_size=CHUNK)
+        if extent.rows <= FEW and all(
+            column.is_short for column in (*self.columns, *self.measures)
+        ):
+            # A cursor in the database, as iterator() has, would keep PostgreSQL from using several
+            # processes (its manual, "When Can Parallel Query Be Used?").
+            yield from rows
+        else:
+            yield from rows.iterator(chunk_size=CHUNK)
 
     def _order(self) -> list[Any]:
         """An order in which no two rows are equal."""

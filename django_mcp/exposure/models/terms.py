@@ -34,6 +34,20 @@ PERIODS: Final = (*DATE_PERIODS, "hour")
 #: The longest name that is looked at.
 LONGEST: Final = 200
 
+#: Letters that a value has at most which is held in memory without a thought.
+SHORT: Final = 500
+_SHORT: Final = (
+    models.BooleanField,
+    models.DateField,
+    models.TimeField,
+    models.DurationField,
+    models.DecimalField,
+    models.FloatField,
+    models.IntegerField,
+    models.UUIDField,
+    models.GenericIPAddressField,
+)
+
 _TERM: Final = re.compile(r"(?:([a-z_]+)\()?(\*|\w+(?:\.\w+)*)(\))?")
 
 
@@ -150,6 +164,16 @@ class Column:
     def leads(self) -> bool:
         """True where values are keys of other objects."""
         return self.member is not None and self.member.is_relation and not self.term.function
+
+    @property
+    def is_short(self) -> bool:
+        """True where no value has more than `SHORT` letters, whatever the database holds."""
+        if self.member is None or self.term.function not in ("", "min", "max"):
+            return True
+        field = self.member.stored_as
+        if isinstance(field, models.ForeignKey):
+            field = field.target_field
+        return isinstance(field, _SHORT) or 0 < (getattr(field, "max_length", None) or 0) <= SHORT
 
     def labels(self, keys: set[Any]) -> dict[Any, Any]:
         """How the objects with these keys are shown, those the caller may see."""
