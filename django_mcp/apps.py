@@ -17,7 +17,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules, module_has_submodule
 
 from . import conf
-from .exposure.form_questions import DjangoForms
+from .exposure.form_kinds import DjangoForms
 from .server.questions import form_kinds
 from .transports import standard_streams
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -17,8 +17,10 @@ from . import conf
 from .server.access import ANONYMOUS, Principal
 from .server.signatures import is_async_callable
 from .server.threads import Workers
-from .transports.http.entrance import Challenger
 from .transports.http.types import HttpRequest, Refused
+
+if TYPE_CHECKING:
+    from .transports.http.entrance import Challenger
 
 __all__ = ["HttpRequest", "Principal", "Refused", "anonymous", "authenticator", "principal_of"]
 

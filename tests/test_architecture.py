@@ -116,6 +116,8 @@ ERA_NAMES = {"Era", "era", "STATEFUL", "STATELESS"}
 
 #: Imports that cannot stand at the top: (module, what it imports) and the reason.
 _LATER = "servers are made before the models of the apps are loaded, and most expose nothing"
+_ADMIN = "the admin is set up in every process, and few show its pages"
+_ASKED = "40 ms, before the first answer, that are for who asks"
 LATE_IMPORTS: dict[tuple[str, str], str] = {
     ("testing/live.py", "daphne.server.Server"): "importing it installs a reactor",
     ("testing/live.py", "twisted.internet.reactor"): "importing it installs a reactor",
@@ -156,6 +158,11 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
         "client/outputs.py",
         "django_mcp.protocol.json_schema.budgets.Spent",
     ): "35 ms that not every client needs",
+    ("admin/calls.py", "django_mcp.admin.export.csv_response"): _ADMIN,
+    ("admin/calls.py", "django_mcp.admin.inspector"): _ADMIN,
+    ("admin/calls.py", "django_mcp.admin.summary"): _ADMIN,
+    ("exposure/form_kinds.py", "django_mcp.exposure.form_questions.question_of"): _ASKED,
+    ("server/questions.py", "django_mcp.server.forms.form"): _ASKED,
     ("exposure/registration.py", "django_mcp.exposure.views.tools"): "only where a view is a tool",
     ("exposure/registration.py", "django_mcp.exposure.admin_actions"): _LATER,
     ("exposure/registration.py", "django_mcp.permissions.all_of"): _LATER,

@@ -9,7 +9,8 @@ import json
 from typing import Any, Final
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db.models import QuerySet
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -22,10 +23,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from .. import conf
 from ..models import Call, Session
 from ..protocol.methods import METHODS
-from . import dates, inspector, summary
+from . import dates
 from .acting import may_inspect
-from .export import csv_response
-from .pages import ReadOnlyAdmin
+from .pages import ReadOnlyAdmin, duration
 from .sessions import RevisionFilter, ServerFilter
 
 #: What is in the table as CSV.
@@ -179,7 +179,7 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="took", ordering="milliseconds")
     def took(self, call: Call) -> str:
-        return summary.duration(call.milliseconds)
+        return duration(call.milliseconds)
 
     @admin.display(description="bytes in / out")
     def bytes_shown(self, call: Call) -> str:
@@ -191,7 +191,7 @@ class CallAdmin(ReadOnlyAdmin):
     def user_shown(self, call: Call) -> str:
         """The user's name then, with the way to the user where there still is one to see."""
         label = call.user_label or call.user_key
-        model = summary.user_model()
+        model = _user_model()
         if not label or model is None or not self.admin_site.is_registered(model):
             return label or "-"
         options = model._meta
@@ -224,10 +224,14 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Export selected calls as CSV", permissions=["view"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Call]) -> Any:
+        from .export import csv_response
+
         return csv_response(request, queryset, EXPORTED, "calls.csv")
 
     def export_view(self, request: HttpRequest) -> Any:
         """All that the filters of the list let through."""
+        from .export import csv_response
+
         self._check(request)
         # The list itself is asked, with the same query string, so that it means the same.
         changes: Any = self.get_changelist_instance(request)
@@ -235,6 +239,8 @@ class CallAdmin(ReadOnlyAdmin):
 
     def summary_view(self, request: HttpRequest) -> HttpResponse:
         """Numbers of calls by tool, client and user."""
+        from . import summary
+
         self._check(request)
         asked = request.GET
         found = summary.of(asked.get("period", ""), asked.get("server", ""))
@@ -246,6 +252,8 @@ class CallAdmin(ReadOnlyAdmin):
     def inspector_view(self, request: HttpRequest) -> HttpResponse:
         """A server is tried out. Without a transaction around it: the call has its own, in a thread
         that would wait for this one."""
+        from . import inspector
+
         if not may_inspect(request.user):
             raise PermissionDenied
         if request.method not in ("GET", "HEAD", "POST"):
@@ -257,3 +265,11 @@ class CallAdmin(ReadOnlyAdmin):
     def _check(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
+
+
+def _user_model() -> Any:
+    """The model of users, None where the project has none."""
+    try:
+        return get_user_model()
+    except ImproperlyConfigured:
+        return None

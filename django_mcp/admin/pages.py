@@ -1,6 +1,8 @@
 """What the pages have in common: nobody writes, long tables stay fast, and pages beside the usual.
 
-Owns the base of the model admins, and the paginator that does not count a table to its end.
+Owns the base of the model admins, the paginator that does not count a table to its end, and how a
+duration is written. Django imports the admin wherever it is set up, so what a page needs beyond its
+list is imported when that page is asked for.
 """
 
 from __future__ import annotations
@@ -86,3 +88,12 @@ class ReadOnlyAdmin(_ModelAdmin):
             },
             status=status,
         )
+
+
+def duration(milliseconds: float) -> str:
+    """A duration in the unit that suits it."""
+    if milliseconds >= 60_000:
+        return f"{milliseconds / 60_000:.1f} min"
+    if milliseconds >= 1000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"

@@ -15,8 +15,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
@@ -24,6 +22,7 @@ from django.utils.http import urlencode
 
 from ..backends.durations import percentile
 from ..models import Call
+from .pages import duration
 
 #: Rows of each table.
 MOST_ROWS: Final = 15
@@ -272,20 +271,3 @@ def _over_time(rows: QuerySet[Call], period: Period) -> Iterator[tuple[datetime,
 
 
 # ------------------------------------------------------------------------------------------ words
-
-
-def duration(milliseconds: float) -> str:
-    """A duration in the unit that suits it."""
-    if milliseconds >= 60_000:
-        return f"{milliseconds / 60_000:.1f} min"
-    if milliseconds >= 1000:
-        return f"{milliseconds / 1000:.1f} s"
-    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
-
-
-def user_model() -> Any:
-    """The model of users, None where the project has none."""
-    try:
-        return get_user_model()
-    except ImproperlyConfigured:
-        return None

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django import forms
-from django.forms.forms import BaseForm
 from django.forms.formsets import BaseFormSet
 from django.forms.models import BaseModelForm
 from django.forms.utils import pretty_name
@@ -31,26 +30,14 @@ from .forms import bind_again, errors_of
 MOST_OBJECTS: Final = 100
 
 
-class DjangoForms:
-    """The kind of form that Django has."""
-
-    def understands(self, spec: object) -> bool:
-        kind = spec if isinstance(spec, type) else type(spec)
-        return issubclass(kind, BaseForm | BaseFormSet)
-
-    def asked(self, spec: Any) -> DjangoQuestion:
-        """Raises UnaskableType for a form that a question cannot be."""
-        if isinstance(spec, BaseFormSet) or (
-            isinstance(spec, type) and issubclass(spec, BaseFormSet)
-        ):
-            raise UnaskableType(_kind(spec), None, "is a formset; ask for one form at a time")
-        form = spec() if isinstance(spec, type) else spec
-        if form.is_bound:
-            raise UnaskableType(_kind(spec), None, "is bound to data; give a form without any")
-        return DjangoQuestion(form)
-
-    async def aasked(self, spec: Any) -> DjangoQuestion:
-        return await sync_to_async(self.asked)(spec)
+def question_of(spec: Any) -> DjangoQuestion:
+    """The form to ask for, of a class or an instance; raises UnaskableType where it can be none."""
+    if isinstance(spec, BaseFormSet) or (isinstance(spec, type) and issubclass(spec, BaseFormSet)):
+        raise UnaskableType(_kind(spec), None, "is a formset; ask for one form at a time")
+    form = spec() if isinstance(spec, type) else spec
+    if form.is_bound:
+        raise UnaskableType(_kind(spec), None, "is bound to data; give a form without any")
+    return DjangoQuestion(form)
 
 
 class Unservable(ValueError):

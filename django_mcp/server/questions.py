@@ -23,7 +23,6 @@ from ..protocol.types import (
     TextContent,
 )
 from .asking import Question
-from .forms import form as build_form
 from .signatures import is_async_callable
 from .threads import Workers
 
@@ -77,8 +76,11 @@ form_kinds: list[FormKind] = []
 
 def form(message: str, answer: type[T] | Any) -> Question[Answer[Any]]:
     """Ask the user to fill in a form for a value of the type `answer`; None only asks to agree."""
+    # Not before somebody is asked: a process that only lists its tools starts without it.
+    from .forms import form as form_of
+
     kind = _kind_of(answer)
-    return _asking(message, build_form(answer) if kind is None else kind.asked(answer))
+    return _asking(message, form_of(answer) if kind is None else kind.asked(answer))
 
 
 async def aform(message: str, answer: Any, workers: Workers) -> Question[Answer[Any]]:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from django_mcp.admin import summary
+from django_mcp.admin.pages import duration
 from tests.admin.conftest import call, text_of
 
 PAGE = "/admin/django_mcp/call/summary/"
@@ -128,4 +129,4 @@ def test_the_page_has_nothing_a_strict_policy_of_content_forbids(root: Client) -
     [(0.42, "0.4 ms"), (12.3, "12 ms"), (1500, "1.5 s"), (90_000, "1.5 min")],
 )
 def test_durations_have_the_unit_that_suits_them(milliseconds: float, words: str) -> None:
-    assert summary.duration(milliseconds) == words
+    assert duration(milliseconds) == words
