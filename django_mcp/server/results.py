@@ -11,6 +11,7 @@ gets the general answer and the log the text.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, TypeGuard
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,7 +39,11 @@ CONTENTS = (TextResourceContents, BlobResourceContents)
 ROLES = ("user", "assistant")
 
 _PLAIN: Final = frozenset({bool, int, float, str, dict, type(None)})
-_BLOCK: TypeAdapter[ContentBlock] = TypeAdapter(ContentBlock)
+
+
+@cache
+def _adapter() -> TypeAdapter[ContentBlock]:
+    return TypeAdapter(ContentBlock)
 
 
 # ------------------------------------------------------------------------------------------ tools
@@ -203,7 +208,7 @@ def _prompt_block(value: Any) -> ContentBlock:
         )
     if isinstance(value, Mapping) and isinstance(value.get("type"), str):
         try:
-            block: ContentBlock = _BLOCK.validate_python(dict(value))
+            block: ContentBlock = _adapter().validate_python(dict(value))
             return block
         except ValidationError:
             pass  # data that has a "type" of its own
