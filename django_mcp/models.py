@@ -19,6 +19,7 @@ class Session(models.Model):
     key = models.CharField("key", max_length=43, primary_key=True)
     server = models.CharField("server", max_length=255)
     owner = models.CharField("principal", max_length=255)
+    user_label = models.CharField("user", max_length=255, blank=True)
     place = models.CharField("place", max_length=32, blank=True)
     revision = models.CharField("protocol revision", max_length=10)
     client_info = models.JSONField("client", default=dict)

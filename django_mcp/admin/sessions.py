@@ -80,7 +80,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     list_display = (
         "client",
-        "owner",
+        "who",
         "server",
         "revision",
         "created",
@@ -90,13 +90,14 @@ class SessionAdmin(ReadOnlyAdmin):
     )
     list_display_links = ("client",)
     list_filter = (StateFilter, ServerFilter, RevisionFilter)
-    search_fields = ("=owner", "=key", "client_info")
-    search_help_text = "The principal, the key, or the name of the client"
+    search_fields = ("user_label", "=owner", "=key", "client_info")
+    search_help_text = "A user, the principal, the key, or the name of the client"
     ordering = ("-used", "key")
     fields = (
         "key",
         "server",
         "client",
+        "who",
         "owner",
         "revision",
         "stage",
@@ -135,12 +136,17 @@ class SessionAdmin(ReadOnlyAdmin):
         if not search_term:
             return queryset, False
         term = search_term.strip()
-        found = Q(owner=term) | Q(key=term) | Q(client_info__name__icontains=term)
+        found = Q(owner=term) | Q(key=term) | Q(user_label__icontains=term)
+        found |= Q(client_info__name__icontains=term)
         return queryset.filter(found), False
 
     @admin.display(description="client")
     def client(self, session: Session) -> str:
         return client_of(session.client_info)
+
+    @admin.display(description="user", ordering="user_label")
+    def who(self, session: Session) -> str:
+        return session.user_label or session.owner
 
     @admin.display(description="state", ordering="ended")
     def state(self, session: Session) -> str:

@@ -186,8 +186,15 @@ def _tables(rows: QuerySet[Call]) -> list[Table]:
     return [
         Table(title="By tool, prompt and resource", rows=_busiest(named, ("target",))),
         Table(title="By client", rows=_busiest(rows, ("client",))),
-        Table(title="By user", rows=_busiest(rows, ("principal", "user_label"))),
+        Table(title="By user", rows=_by_user(rows)),
     ]
+
+
+def _by_user(rows: QuerySet[Call]) -> list[Row]:
+    """The users, whatever they came with, and who is none of the users."""
+    users = _busiest(rows.exclude(user_key=""), ("user_key", "user_label"))
+    others = _busiest(rows.filter(user_key=""), ("principal",))
+    return sorted([*users, *others], key=lambda row: -row.of.calls)[:MOST_ROWS]
 
 
 def _busiest(rows: QuerySet[Call], fields: tuple[str, ...]) -> list[Row]:

@@ -17,6 +17,7 @@ from .. import conf
 from ..protocol import jsonrpc
 from ..server.exchange import Exchange
 from .secret_names import looks_secret
+from .texts import storable
 
 #: In the place of what is left out, and of what is too much.
 REDACTED: Final = "•••"
@@ -29,8 +30,6 @@ LONGEST_NAME: Final = 100
 MOST_MEMBERS: Final = 200
 DEEPEST: Final = 8
 
-#: What databases refuse in a text: NUL, and half of a surrogate pair.
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 #: Names of what lets somebody in or pays, beside those `looks_secret` knows.
 _ALSO: Final = re.compile(
@@ -38,11 +37,6 @@ _ALSO: Final = re.compile(
 )
 
 Schema = Mapping[str, Any]
-
-
-def storable(text: str, longest: int) -> str:
-    """`text` as every database takes it, cut to `longest` characters."""
-    return _UNSTORABLE.sub("\ufffd", text[:longest])
 
 
 def kept_of(exchange: Exchange, settings: conf.Settings) -> Any:

@@ -40,9 +40,10 @@ from django.utils import timezone
 from .. import conf
 from ..server.calls import CallRecord
 from ..server.exchange import Exchange
-from .call_arguments import kept_of, storable
+from .call_arguments import kept_of
 from .connections import close_old_connections, close_stale_connections
 from .durations import hour_of, step_of
+from .texts import named, storable
 from .threads import called_from_sync
 
 logger = logging.getLogger("django_mcp")
@@ -275,7 +276,7 @@ def _alias() -> str:
 
 def _row_of(entry: _Entry) -> Any:
     record, model = entry.record, _model()
-    key, label = _named(entry.user)
+    key, label = named(entry.user)
     milliseconds = record.seconds * 1000
     texts = {
         name: storable(str(value), model._meta.get_field(name).max_length)
@@ -308,18 +309,6 @@ def _row_of(entry: _Entry) -> Any:
         correlation=record.correlation,
         arguments=entry.arguments,
     )
-
-
-def _named(user: Any) -> tuple[str, str]:
-    """The key and the name of a user, "" where there is none."""
-    key = getattr(user, "pk", None)
-    if key is None:
-        return "", ""
-    try:
-        return str(key), str(user.get_username())
-    except Exception:
-        # It may have to ask the database for a user who is gone by now.
-        return str(key), ""
 
 
 @cache

@@ -15,6 +15,7 @@ from ..server.sessions import USED_PRECISION, Change, Limits, Session, too_many
 from .batches import Operation
 from .database import CHUNK, Handler, moment
 from .lookups import Lookup
+from .texts import named, storable
 
 #: Seconds for which sessions that have ended are kept, for people to see.
 KEPT_AFTER_END: Final = 24 * 3600.0
@@ -230,6 +231,7 @@ def _row_of(session: Session) -> models.Session:
         key=session.key,
         server=session.server,
         owner=session.owner,
+        user_label=storable(named(session.user)[1], 255),
         place=session.place,
         created=moment(session.created),
         used=moment(session.used),

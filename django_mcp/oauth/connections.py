@@ -119,7 +119,12 @@ def _page(
             for each in live.select_related("application")
         ],
         "tokens": [
-            {"row": each, "server": names.get(each.resource, each.resource)} for each in tokens
+            {
+                "row": each,
+                "server": names.get(each.resource, each.resource),
+                "words": _words(each.scopes),
+            }
+            for each in tokens
         ],
         "form": (form or TokenForm(request)) if options.personal_tokens else None,
         "secret": secret,

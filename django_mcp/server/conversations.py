@@ -82,6 +82,7 @@ def new_session(server: MCPServer, caller: Caller, id: str, transport: str = "")
         client_info={},
         capabilities={},
         stage=Stage.NEW,
+        user=caller.principal.user,
     )
 
 

@@ -71,7 +71,8 @@ class Session:
     `owner` is the principal that opened it, as `owner_of` has it, `place` what the endpoint's URL
     said then; no other principal and no other place may use it. `followed` are the URIs of the
     resources whose changes the client wants to hear of, `elicited` marks of the URLs its user was
-    sent to. Times are seconds since the epoch.
+    sent to. `user` is the account it is opened for, while it is opened: who keeps a name for people
+    to read takes it from there. Times are seconds since the epoch.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Session:
     elicited: tuple[str, ...] = ()
     created: float = field(default_factory=time.time)
     used: float = field(default_factory=time.time)
+    user: Any = field(default=None, compare=False, repr=False)
 
     @property
     def handshake(self) -> Handshake:
@@ -278,7 +280,7 @@ class InMemorySessions:
                 del self._sessions[min(own, key=lambda s: s.used).key]
             if len(self._sessions) >= self._limits.of_server:
                 raise too_many(self._limits)
-            self._sessions[session.key] = session
+            self._sessions[session.key] = replace(session, user=None)
 
     async def find(self, key: str) -> Session | None:
         with self._lock:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
 from django_mcp import Context, MCPServer
 from django_mcp.admin import sessions
+from django_mcp.authentication import principal_of
 from django_mcp.models import Session, StreamEvent
 from django_mcp.signals import session_closed
 from tests.admin.conftest import Staff, text_of
@@ -58,15 +60,16 @@ def events(of: Session, stream: str, count: int, *, ended: bool) -> None:
 
 
 def test_the_list_says_who_is_there_with_which_client(root: Client) -> None:
-    events(session(), "a", 3, ended=False)
-    session("old", used=timezone.now() - timedelta(days=3))
-    session("ended", ended=timezone.now())
+    events(session(user_label="ada"), "a", 3, ended=False)
+    session("old", user_label="ada", used=timezone.now() - timedelta(days=3))
+    session("ended", user_label="ada", ended=timezone.now())
 
     response = root.get(LIST)
 
     page = text_of(response)
-    for words in ("editor 1.2", "user:7", "2025-11-25"):
+    for words in ("editor 1.2", "ada", "2025-11-25"):
         assert words in page
+    assert "user:7" not in page
     model_admin = response.context["cl"].model_admin
     states = {row.pk: model_admin.state(row) for row in response.context["cl"].result_list}
     assert states == {"k": "open", "old": "over", "ended": "ended"}
@@ -79,12 +82,13 @@ def test_the_list_says_who_is_there_with_which_client(root: Client) -> None:
         ("state=ended", ["x"]),
         ("q=EDIT", ["k"]),
         ("q=user:9", ["x"]),
+        ("q=ada", ["k"]),
         ("revision=2025-06-18", ["x"]),
         ("server=library", ["k"]),
     ],
 )
 def test_the_list_can_be_filtered_and_searched(root: Client, query: str, found: list[str]) -> None:
-    session()
+    session(user_label="ada")
     session(
         "x",
         ended=timezone.now(),
@@ -97,6 +101,14 @@ def test_the_list_can_be_filtered_and_searched(root: Client, query: str, found: 
     rows = root.get(f"{LIST}?{query}").context["cl"].result_list
 
     assert [row.pk for row in rows] == found
+
+
+async def test_a_session_has_the_name_of_who_opened_it(server: MCPServer, root: Client) -> None:
+    ada = await get_user_model().objects.acreate(username="ada")
+
+    await MCPClient(consumer_of(server, authenticate=lambda request: principal_of(ada))).begin()
+
+    assert (await Session.objects.aget()).user_label == "ada"
 
 
 def test_of_events_there_are_only_numbers(root: Client) -> None:

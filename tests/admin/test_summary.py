@@ -43,6 +43,17 @@ def test_calls_and_errors_are_counted_by_tool_client_and_user(root: Client) -> N
     assert tools.rows[0].query == "target=find_books"
 
 
+def test_a_user_is_one_whatever_they_came_with(root: Client) -> None:
+    call(principal="user:7", user_key="7")
+    call(principal="oauth:1:7", user_key="7")
+    call(principal="machine:1", user_key="", user_label="")
+
+    users = shown(root).tables[2]
+
+    assert lines(users) == [("ada", 2, 0), ("machine:1", 1, 0)]
+    assert [row.query for row in users.rows] == ["user_key=7", "principal=machine%3A1"]
+
+
 def test_percentiles_are_of_the_calls_and_not_of_their_average(root: Client) -> None:
     for _ in range(18):
         call(milliseconds=10.0)
@@ -98,7 +109,12 @@ def test_a_table_has_the_busiest_and_no_more(
 ) -> None:
     for number in range(summary.MOST_ROWS + 5):
         for _ in range(1 + number % 2):
-            call(target=f"tool_{number:02}", client=f"c{number}", principal=f"user:{number}")
+            call(
+                target=f"tool_{number:02}",
+                client=f"c{number}",
+                principal=f"user:{number}",
+                user_key=f"{number}",
+            )
 
     with django_assert_max_num_queries(12):
         found = shown(root)
