@@ -20,6 +20,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from fnmatch import filter as filter_names
 from pathlib import Path
@@ -34,6 +35,8 @@ from .suite import Scenario, Suite, SuiteError, home, read_result
 
 SPECS = ("2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 SETTINGS = "tests.conformance.settings"
+#: Scenarios for clients that run at the same time.
+AT_ONCE = 3
 CLIENT = f"{sys.executable} -m tests.conformance.client"
 
 
@@ -70,10 +73,14 @@ def run(suite: Suite, url: str, spec: str, chosen: list[str], results: Path) -> 
 
 
 def run_client(suite: Suite, spec: str, chosen: list[str], results: Path) -> bool:
-    """The same with the client: a scenario is a process, which ends before the next begins."""
+    """The same with the client: each scenario has a process and a server of its own, and most of
+    its time goes by waiting, so that several run at once."""
     results.mkdir()
     names = select(suite.scenarios(spec, "client"), chosen, spec)
-    return judge(spec, (suite.run_client(CLIENT, spec, name, results) for name in names))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return judge(
+            spec, pool.map(lambda name: suite.run_client(CLIENT, spec, name, results), names)
+        )
 
 
 def select(listed: list[str], chosen: list[str], spec: str) -> list[str]:
