@@ -136,19 +136,26 @@ async def _get(address: str, host: str, path: str) -> Fetched:
             timeout=DEADLINE,
         ) as response,
     ):
-        if response.status_code != 200:
-            raise CannotFetch(f"its server answers {response.status_code}")
-        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json" and not media_type.endswith("+json"):
-            raise CannotFetch("it is not JSON")
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise CannotFetch("it is compressed")
-        body = b""
-        async for piece in response.aiter_raw(4096):
-            body += piece
-            if len(body) > LARGEST:
-                raise CannotFetch(f"it is larger than {LARGEST} bytes")
-        return Fetched(_object(body), _max_age(response.headers.get("cache-control", "")))
+        document = await read(response, LARGEST)
+        return Fetched(document, _max_age(response.headers.get("cache-control", "")))
+
+
+async def read(response: httpx.Response, largest: int) -> dict[str, Any]:
+    """The JSON object of up to `largest` bytes that is streamed by a response with status 200;
+    raises CannotFetch for any other."""
+    if response.status_code != 200:
+        raise CannotFetch(f"its server answers {response.status_code}")
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise CannotFetch("it is not JSON")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise CannotFetch("it is compressed")
+    body = b""
+    async for piece in response.aiter_raw(4096):
+        body += piece
+        if len(body) > largest:
+            raise CannotFetch(f"it is larger than {largest} bytes")
+    return _object(body)
 
 
 def _object(body: bytes) -> dict[str, Any]:
