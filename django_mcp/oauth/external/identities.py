@@ -71,31 +71,38 @@ def _linked(claims: Claims, provider: IdentityProvider) -> ExternalIdentity | No
     """A new identity, as the setting of the provider allows it."""
     if claims.subject == claims.client_id:
         return None  # A program's own token is nobody's (RFC 9068, section 5).
-    if provider.match_email and (user := _user_with_address(claims)) is not None:
-        return _made(claims, lambda: user)
+    if provider.match_email and (known := _users_with(claims.email)):
+        # Somebody who is here already is not made anew: that would let in whom was locked out.
+        user = _only(known, claims.issuer)
+        return None if user is None else _made(claims, lambda: user)
     if provider.create_users:
         return _made(claims, lambda: _new_user(claims, provider))
     return None
 
 
-def _user_with_address(claims: Claims) -> Any:
-    """The only user with the verified address; None where nobody has it, or several.
+def _users_with(email: str | None) -> list[Any]:
+    """Those who have an address that was verified."""
+    if email is None:
+        return []
+    model: Any = get_user_model()
+    name = model.get_email_field_name()
+    near = model._default_manager.filter(**{f"{name}__iexact": email})[:10]
+    # In Python, since some databases take accents for nothing.
+    return [user for user in near if getattr(user, name).lower() == email.lower()]
+
+
+def _only(users: list[Any], issuer: str) -> Any:
+    """The only one of `users`, who may be linked without anybody looking; None for all else.
 
     Superusers are linked by hand alone: a mistake at the provider would be one with everything.
     Nor is there a second subject of an issuer for one user: an address that was given to somebody
     else there does not come with the account here.
     """
-    if claims.email is None:
+    user = users[0]
+    if len(users) > 1 or not user.is_active or getattr(user, "is_superuser", False):
         return None
-    model: Any = get_user_model()
-    name = model.get_email_field_name()
-    near = model._default_manager.filter(**{f"{name}__iexact": claims.email})[:10]
-    # In Python, since some databases take accents for nothing.
-    found = [user for user in near if getattr(user, name).lower() == claims.email.lower()]
-    if len(found) != 1 or not found[0].is_active or getattr(found[0], "is_superuser", False):
-        return None
-    taken = ExternalIdentity.objects.filter(user=found[0], issuer=claims.issuer)
-    return None if taken.exists() else found[0]
+    taken = ExternalIdentity.objects.filter(user=user, issuer=issuer)
+    return None if taken.exists() else user
 
 
 def _made(claims: Claims, user_of: Callable[[], Any]) -> ExternalIdentity | None:
