@@ -15,14 +15,17 @@ import asyncio
 import re
 import socket
 import ssl
+from collections.abc import Coroutine
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from .documents import NoObject, json_object
+
+T = TypeVar("T")
 
 #: Seconds for everything: the name, the connection, the document.
 DEADLINE: Final = 5.0
@@ -108,6 +111,20 @@ async def fetch(url: str) -> Fetched:
         raise CannotFetch("its server takes too long") from None
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError):
         raise CannotFetch("its server cannot be reached, or not safely") from None
+
+
+def waited_for(asked: Coroutine[Any, Any, T]) -> T:
+    """What `asked` returns, in a thread that has no event loop of its own.
+
+    Unlike `asyncio.run`, and what runs on it, this does not wait for a thread in which a name is
+    still being looked up when its time is over: a resolver may take as long as it likes.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(asked)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 async def resolve(host: str) -> list[str]:
