@@ -6,6 +6,7 @@ What it answers at a path can be replaced by anything that a server can do wrong
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -123,8 +124,8 @@ class Handler(BaseHTTPRequestHandler):
 class IdentityProvider:
     """What it is called, what it has been asked, and the tokens it issues."""
 
-    def __init__(self, port: int) -> None:
-        self.origin = f"http://127.0.0.1:{port}"
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
         self.issuer = f"{self.origin}/realms/acme"
         self.keys: list[Any] = [public_jwk("rsa")]
         self.said_of: dict[str, Any] = {}
@@ -179,11 +180,18 @@ class IdentityProvider:
 
 
 @contextmanager
-def identity_provider() -> Iterator[IdentityProvider]:
+def identity_provider(tls: ssl.SSLContext | None = None) -> Iterator[IdentityProvider]:
+    """One that runs; over https, and as localhost, with the context of a server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {}))
     server.daemon_threads = True
     server.block_on_close = False
-    idp = IdentityProvider(server.server_port)
+    origin = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        origin = f"https://localhost:{server.server_port}"
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        # What a handshake that fails has to say is not for the log of the tests.
+        server.handle_error = lambda request, address: None  # type: ignore[method-assign]
+    idp = IdentityProvider(origin)
     server.RequestHandlerClass.idp = idp  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import ssl
 import threading
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 
 from django_mcp.oauth.external import asking, keys
 from django_mcp.oauth.external.identities import link
@@ -19,12 +23,14 @@ from tests.oauth.identity_provider import (
     WRONG,
     Handler,
     IdentityProvider,
+    identity_provider,
     public_jwk,
     redirecting,
     saying,
     slow,
 )
 from tests.oauth.people import Person
+from tests.oauth.test_client_documents import certificate
 from tests.oauth.test_tokens import refused
 
 
@@ -195,6 +201,30 @@ async def test_a_provider_that_is_down(
     assert gone in caplog.text
 
 
+async def test_a_resolver_that_takes_its_time_is_not_waited_for(
+    door: Door,
+    idp: IdentityProvider,
+    trusting: Any,
+    caplog: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, found = socket.getaddrinfo, threading.Event()
+
+    def looked_up(host: Any, *more: Any, **named: Any) -> Any:
+        if host in ("login.example", b"login.example"):
+            idp.over.wait(20)
+            found.set()
+        return real("127.0.0.1", *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    idp.issuer = "https://login.example/realms/acme"
+    trusting()
+
+    await _is_refused_in_time(door, idp, caplog, monkeypatch)
+    assert "takes too long" in caplog.text
+    assert not found.is_set()
+
+
 async def test_a_redirect_is_not_followed(
     door: Door, idp: IdentityProvider, caplog: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +296,72 @@ async def test_over_plain_http_the_provider_itself_is_asked_on_this_computer_alo
 
     await _is_refused_in_time(door, idp, caplog, monkeypatch)
     assert "over plain http" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("trusted", "host", "days", "status"),
+    [
+        (True, "localhost", 1, 200),
+        (False, "localhost", 1, 401),
+        (True, "login.example", 1, 401),
+        (True, "localhost", -1, 401),
+    ],
+    ids=["well", "by nobody known", "of another", "over"],
+)
+async def test_a_provider_has_to_prove_who_it_is(
+    door: Door,
+    settings: Any,
+    anna: Person,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: bool,
+    host: str,
+    days: int,
+    status: int,
+) -> None:
+    context = ssl.create_default_context()
+    server = certificate(tmp_path, host, days=days)
+    if trusted:
+        context.load_verify_locations(tmp_path / "ca.pem")
+    monkeypatch.setattr(asking, "tls", lambda: context)
+    with identity_provider(server) as safe:
+        settings.DJANGO_MCP_OAUTH = {
+            "VERIFIERS": ["django_mcp.oauth.external.verify"],
+            "IDENTITY_PROVIDERS": {safe.issuer: {}},
+        }
+        await sync_to_async(link)(safe.issuer, "f3c1", anna.user)
+
+        assert (await door.calling(safe.token(), "look")).status == status
+
+
+@pytest.mark.anyio
+async def test_on_an_event_loop_nobody_waits_for_a_slow_provider_but_who_needs_it(
+    door: Door, idp: IdentityProvider, settings: Any
+) -> None:
+    nobody_else_is_asked(settings)
+    asked = threading.Event()
+
+    def waiting(handler: Handler) -> None:
+        asked.set()
+        handler.idp.over.wait(30)
+        handler.usual()
+
+    idp.behaviours[KEYS] = waiting
+    async with anyio.create_task_group() as group:
+        slow = idp.token(headers={"kid": "unknown"})
+        seen: list[int] = []
+
+        async def call() -> None:
+            seen.append((await door.calling(slow, "look")).status)
+
+        group.start_soon(call)
+        assert await anyio.to_thread.run_sync(asked.wait, 30)
+        refused(await door.calling("another", "look"))
+        assert not seen
+        idp.over.set()
+
+    assert seen == [401]
+    assert idp.asked[KEYS] == 1
 
 
 async def test_metadata_of_another_issuer_is_not_believed(

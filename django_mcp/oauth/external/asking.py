@@ -16,12 +16,11 @@ from typing import Any, Final
 from urllib.parse import quote_plus, urlsplit
 
 import httpx
-from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from ...client.auth.urls import authorization_server_urls
 from ..addresses import is_safe
-from ..fetching import CannotFetch, read, tls
+from ..fetching import CannotFetch, read, tls, waited_for
 from ..identity_providers import IdentityProvider
 
 #: Seconds for everything that one caller waits for.
@@ -56,7 +55,7 @@ def _in_time(ask: Any, *arguments: Any) -> Any:
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError):
             raise CannotFetch("its server cannot be reached, or not safely") from None
 
-    return async_to_sync(asked)()
+    return waited_for(asked())
 
 
 async def _keys_of(provider: IdentityProvider) -> dict[str, Any]:
