@@ -136,8 +136,13 @@ async def test_a_flood_of_unknown_keys_has_them_fetched_once_in_a_while(
 
 
 def test_while_keys_are_fetched_those_that_are_there_are_used(
-    door: Door, idp: IdentityProvider, settings: Any, clock: Clock
+    door: Door,
+    idp: IdentityProvider,
+    settings: Any,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(asking, "DEADLINE", 60)
     nobody_else_is_asked(settings)
     call = async_to_sync(door.calling)
     assert call(idp.token(), "look").status == 200
@@ -156,6 +161,7 @@ def test_while_keys_are_fetched_those_that_are_there_are_used(
     assert asked.wait(30)
 
     assert call(idp.token(), "look").status == 200
+    assert first.is_alive()
     idp.over.set()
     first.join(30)
 

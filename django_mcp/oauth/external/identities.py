@@ -75,8 +75,13 @@ def _linked(claims: Claims, provider: IdentityProvider) -> ExternalIdentity | No
         # Somebody who is here already is not made anew: that would let in whom was locked out.
         user = _only(known, claims.issuer)
         return None if user is None else _made(claims, lambda: user)
+    if isinstance(provider.create_users, str):
+        path = provider.create_users
+        return _made(claims, lambda: import_string(path)(claims.issuer, claims.everything))
     if provider.create_users:
-        return _made(claims, lambda: _new_user(claims, provider))
+        # What is read is read before, so that the transaction begins with a write (`connecting`).
+        said = _said_of_new_user(claims)
+        return _made(claims, lambda: _new_user(said))
     return None
 
 
@@ -130,21 +135,23 @@ def _made(claims: Claims, user_of: Callable[[], Any]) -> ExternalIdentity | None
     return made
 
 
-def _new_user(claims: Claims, provider: IdentityProvider) -> Any:
-    if isinstance(provider.create_users, str):
-        return import_string(provider.create_users)(claims.issuer, claims.everything)
+def _said_of_new_user(claims: Claims) -> dict[str, Any]:
+    """A username that nobody chose, so that it is no other's, and a verified address."""
     model: Any = get_user_model()
     name, address = model.USERNAME_FIELD, model.get_email_field_name()
     said: dict[str, Any] = {}
     if claims.email is not None and not _is_taken(model, address, claims.email):
         said[address] = claims.email
     if not isinstance(model._meta.get_field(name), models.EmailField):
-        # Chosen by nobody, so it is no other's; what the provider calls them may be.
         digest = ExternalIdentity.digest_of(claims.issuer, claims.subject)
         said[name] = f"external-{digest[:32]}"
-    user = model(**said)
+    return said
+
+
+def _new_user(said: dict[str, Any]) -> Any:
+    user: Any = get_user_model()(**said)
     user.set_unusable_password()
-    user.full_clean()
+    user.clean_fields()
     user.save()
     return user
 
