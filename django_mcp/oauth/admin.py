@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import conf
 from .connecting import disconnect
-from .external.identities import unlink
+from .linking import unlink
 from .models import Client, Connection, ExternalIdentity, PersonalToken
 
 if TYPE_CHECKING:

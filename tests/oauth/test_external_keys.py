@@ -15,7 +15,7 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 
 from django_mcp.oauth.external import asking, keys
-from django_mcp.oauth.external.identities import link
+from django_mcp.oauth.linking import link
 from tests.oauth.conftest import Clock, Door
 from tests.oauth.identity_provider import (
     KEYS,

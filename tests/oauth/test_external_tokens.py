@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from django_mcp import MCPServer
 from django_mcp.oauth import personal
 from django_mcp.oauth.authentication import bearer
-from django_mcp.oauth.external.identities import link
+from django_mcp.oauth.linking import link
 from django_mcp.oauth.models import ExternalIdentity
 from django_mcp.routing import MCPRouter, mount
 from tests.doors import AsgiDoor, Request, envelope, headers_for

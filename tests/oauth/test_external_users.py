@@ -17,7 +17,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection, connections
 from django.test import Client as Browser
 
-from django_mcp.oauth.external.identities import link, unlink
+from django_mcp.oauth.linking import link, unlink
 from django_mcp.oauth.models import ExternalIdentity
 from tests.oauth.conftest import Door, SessionClient
 from tests.oauth.identity_provider import IdentityProvider, identity_provider

@@ -17,7 +17,7 @@ from django.core.checks import Tags, run_checks
 
 from django_mcp.oauth import conf
 from django_mcp.oauth.external import asking, introspection
-from django_mcp.oauth.external.identities import link
+from django_mcp.oauth.linking import link
 from tests.exposure.depot.server import captured_in
 from tests.oauth.conftest import Clock, Door
 from tests.oauth.identity_provider import (

@@ -45,22 +45,6 @@ def identity_of(claims: Claims, provider: IdentityProvider) -> ExternalIdentity:
     return found
 
 
-def link(issuer: str, subject: str, user: Any) -> ExternalIdentity:
-    """Let in as `user` whom `issuer` calls `subject`, whoever that was before."""
-    digest = ExternalIdentity.digest_of(issuer, subject)
-    with transaction.atomic(using=_database()):
-        identity, _ = ExternalIdentity.objects.update_or_create(
-            digest=digest, defaults={"issuer": issuer, "subject": subject, "user": user}
-        )
-    logger.info("The user %s was linked to %r of %s", user.pk, subject, issuer)
-    return identity
-
-
-def unlink(identities: models.QuerySet[ExternalIdentity]) -> int:
-    """Let nobody in by these identities from the next request on; how many there were."""
-    return identities.update(user=None)
-
-
 def _find(claims: Claims) -> ExternalIdentity | None:
     digest = ExternalIdentity.digest_of(claims.issuer, claims.subject)
     rows = ExternalIdentity.objects.select_related("user").filter(digest=digest)
