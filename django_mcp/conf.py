@@ -9,7 +9,7 @@ ImproperlyConfigured for them, so that nothing runs on a misread setting.
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -107,6 +107,8 @@ class Settings:
     lifespan: str | Callable[..., Any] | None = None
 
 
+_UNSHOWN = "Its value is not shown here, since there may be a secret in it."
+
 #: What SESSIONS may say in a word.
 KINDS_OF_SESSIONS = ("database", "cache", "memory")
 
@@ -122,10 +124,12 @@ def problems_of(
     cls: type[Any],
     given: object,
     further: Mapping[str, Callable[[Any], str | None]] | None = None,
+    hidden: Collection[str] = (),
 ) -> list[tuple[str, str]]:
     """What is wrong with the value of a setting that has the fields of `cls`, in capitals.
 
     `further` has, by key, functions that say what else is wrong with a value of the right type.
+    Values of the keys `hidden` are not repeated: there may be a secret in them.
     """
     if not isinstance(given, Mapping):
         return [(f"{setting} must be a dict.", f"{setting} = {{}}")]
@@ -141,7 +145,8 @@ def problems_of(
         if message is None and further and key in further:
             message = further[key](value)
         if message:
-            found.append((f"{setting}[{key!r}]: {message}", f"It is {value!r}."))
+            hint = _UNSHOWN if key in hidden else f"It is {value!r}."
+            found.append((f"{setting}[{key!r}]: {message}", hint))
     return found
 
 

@@ -72,15 +72,15 @@ DISTRIBUTIONS_WELCOME = (
     ("pytest_plugin.py", {"pytest", "asgiref"}),
 )
 
-#: Distributions only one part of the package may import; None: no part may, it is for the tests.
-DISTRIBUTIONS_KEPT = {
+#: Distributions only some parts of the package may import; None: no part may, it is for the tests.
+DISTRIBUTIONS_KEPT: dict[str, str | tuple[str, ...] | None] = {
     "mcp": None,
     "mcp_types": None,
     "oauth2_provider": "oauth/",
     # Optional: a project has them, or does without.
     "rest_framework": "exposure/rest_framework/",
     "ninja": "exposure/ninja.py",
-    "jwt": "client/auth/signing.py",
+    "jwt": ("client/auth/signing.py", "oauth/external/keys.py", "oauth/external/signed.py"),
     "websockets": "client/transports/websocket.py",
 }
 
@@ -133,6 +133,10 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
         "oauth/apps.py",
         "django_mcp.oauth.checks",
     ): "checks register themselves, once the app registry is there",
+    (
+        "oauth/external/verifying.py",
+        "django_mcp.oauth.external.signed.Signatures",
+    ): "projects may do without it",
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.add_query_tool"): _LATER,
@@ -301,9 +305,10 @@ def distributions(module: Module) -> Iterator[str]:
             if keeper is None:
                 yield f"{module.at(found.line)}: imports {found.name}, which is for the tests only"
             elif not module.path.startswith(keeper):
+                keepers = (keeper,) if isinstance(keeper, str) else keeper
                 yield (
                     f"{module.at(found.line)}: imports {found.name}, which only"
-                    f" {PACKAGE}/{keeper} may"
+                    f" {', '.join(f'{PACKAGE}/{each}' for each in keepers)} may"
                 )
 
 

@@ -17,6 +17,7 @@ from ..endpoints import address_of
 from ..transports.http.types import HttpRequest
 from . import conf
 from .models import LONGEST_RESOURCE
+from .redirects import LOOPBACK
 
 #: Where documents about a URL of this host are, by what they describe (RFC 9728, RFC 8414).
 RESOURCE_DOCUMENTS: Final = "/.well-known/oauth-protected-resource"
@@ -97,5 +98,14 @@ def endpoint_of(request: DjangoRequest, name: str) -> str:
 
 
 def authorization_servers(request: DjangoRequest) -> list[str]:
-    """The issuers whose tokens are taken here."""
-    return list(conf.get().authorization_servers) or [issuer_of(request)]
+    """The issuers that clients are told of: those that are named, or the identity providers, or
+    this project."""
+    options = conf.get()
+    named = options.authorization_servers or options.identity_providers
+    return list(named) or [issuer_of(request)]
+
+
+def is_safe(url: str) -> bool:
+    """True where nobody on the way reads what is sent to `url`: https, or this computer."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in LOOPBACK

@@ -1,21 +1,25 @@
 """Pages of the admin: which clients there are and may be used, and what users have allowed.
 
-Nothing is made or changed here by hand but whether a client may be used. No secret is kept, so none
-can be shown.
+Nothing is made or changed here by hand but whether a client may be used, and who somebody is whom
+an identity provider knows. No secret is kept, so none can be shown.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
-from django.db.models import QuerySet
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from . import conf
 from .connecting import disconnect
-from .models import Client, Connection, PersonalToken
+from .linking import unlink
+from .models import Client, Connection, ExternalIdentity, PersonalToken
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]  # A type knows of what; the class of Django does not.
@@ -97,3 +101,36 @@ class PersonalTokenAdmin(ReadOnlyAdmin):
     @admin.action(description=_("End selected tokens"), permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[PersonalToken]) -> None:
         queryset.filter(revoked=None).update(revoked=timezone.now())
+
+
+@admin.register(ExternalIdentity)
+class ExternalIdentityAdmin(ModelAdmin):
+    """Who is whom at identity providers, to be linked and unlinked."""
+
+    list_display = ("subject", "issuer", "user", "created", "used")
+    list_filter = ("issuer", ("user", admin.EmptyFieldListFilter))
+    list_select_related = ("user",)
+    raw_id_fields = ("user",)
+    fields = ("issuer", "subject", "user", "created", "used")
+    actions = ("unlink",)
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return ("=subject", "issuer", f"user__{get_user_model().USERNAME_FIELD}")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        own = () if obj is None else ("issuer", "subject")
+        return (*own, "created", "used")
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "issuer":
+            issuers = [(issuer, issuer) for issuer in conf.get().identity_providers]
+            return forms.ChoiceField(choices=issuers, label=db_field.verbose_name)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @admin.action(description=_("Unlink selected identities"), permissions=["change"])
+    def unlink(self, request: HttpRequest, queryset: QuerySet[ExternalIdentity]) -> None:
+        """Nobody comes in by them from the next request on, and nothing links them by itself."""
+        number = unlink(queryset)
+        self.message_user(request, _("%d unlinked.") % number, messages.SUCCESS)

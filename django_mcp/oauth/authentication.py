@@ -1,8 +1,8 @@
 """Bearer tokens as an authentication: DJANGO_MCP["AUTHENTICATION"] = "django_mcp.oauth.bearer".
 
 Owns where a token may stand in a request, and what is answered where there is none or a wrong one.
-Whom a token speaks for is asked of the verifiers of the setting, in order; `tokens` and `personal`
-are two of them.
+Whom a token speaks for is asked of the verifiers of the setting, in order; `tokens`, `personal` and
+`external` are three of them.
 """
 
 from __future__ import annotations

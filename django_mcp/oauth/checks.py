@@ -5,17 +5,20 @@ E002  DJANGO_MCP_OAUTH names something that cannot be imported
 E003  the URLs of authorization are not included, or not at the root of the site
 E004  the pages of authorization lack a middleware or the templates they need
 E005  outside DEBUG, tokens are issued or taken over plain http
+E006  an identity provider's signatures cannot be verified without PyJWT
 W001  a scope that something needs has no words for people
 W002  nobody can log in: LOGIN_URL leads nowhere
 W003  SESSION_COOKIE_SAMESITE keeps users logged out when a client sends them
 W004  no endpoint takes tokens
 W005  requests are counted where other processes do not see it (with `check --deploy`)
 W006  the issuer depends on what host a request names (with `check --deploy`)
+W007  identity providers are named that nobody asks, or the other way round
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,8 +33,10 @@ from django.utils.module_loading import import_string
 from .. import conf as core_conf
 from ..default import servers
 from . import conf, resources
-from .addresses import RESOURCE_DOCUMENTS
-from .redirects import LOOPBACK
+from .addresses import RESOURCE_DOCUMENTS, is_safe
+
+#: Who is asked about the tokens of identity providers.
+EXTERNAL = "django_mcp.oauth.external.verify"
 
 ID = "django_mcp_oauth"
 
@@ -51,16 +56,20 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     wrong = conf.problems(getattr(settings, conf.SETTING, {}))
     if wrong:
         return [Error(message, hint=hint, id=f"{ID}.E001") for message, hint in wrong]
-    return list(_imports(conf.get().verifiers))
+    makers = [each.create_users for each in conf.providers().values()]
+    return [
+        *_imports("VERIFIERS", conf.get().verifiers),
+        *_imports("IDENTITY_PROVIDERS", [path for path in makers if isinstance(path, str)]),
+    ]
 
 
-def _imports(paths: Iterable[str]) -> Iterator[CheckMessage]:
+def _imports(key: str, paths: Iterable[str]) -> Iterator[CheckMessage]:
     for path in paths:
         try:
             import_string(path)
         except ImportError as error:
             yield Error(
-                f"{conf.SETTING}['VERIFIERS']: {path!r} cannot be imported.",
+                f"{conf.SETTING}[{key!r}]: {path!r} cannot be imported.",
                 hint=str(error),
                 id=f"{ID}.E002",
             )
@@ -163,8 +172,9 @@ def check_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id=f"{ID}.E005",
             )
             for issuer in (options.issuer, *options.authorization_servers)
-            if issuer and not _is_safe(issuer)
+            if issuer and not is_safe(issuer)
         ]
+        messages += _providers_over_http()
     if settings.SESSION_COOKIE_SAMESITE == "Strict":
         messages.append(
             Warning(
@@ -177,9 +187,53 @@ def check_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return messages
 
 
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" or parts.hostname in LOOPBACK
+def _providers_over_http() -> Iterator[CheckMessage]:
+    for issuer, provider in conf.providers().items():
+        for key in ("issuer", "jwks_url", "introspection_url"):
+            url = getattr(provider, key)
+            if url and not is_safe(url):
+                what = "is" if key == "issuer" else f"has {key.upper()}"
+                yield Error(
+                    f"The identity provider {issuer!r} {what} reached over plain http, where "
+                    "anybody on the way can say whom tokens speak for. Its tokens are refused.",
+                    hint="Name URLs that begin with https:// in "
+                    f"{conf.SETTING}['IDENTITY_PROVIDERS'].",
+                    id=f"{ID}.E005",
+                )
+
+
+@register(Tags.security)
+def check_providers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E006 and W007."""
+    if not _is_readable():
+        return []
+    providers = conf.providers()
+    signing = [each.issuer for each in providers.values() if each.verify_by == "signature"]
+    messages: list[CheckMessage] = []
+    if signing and not all(map(find_spec, ("jwt", "cryptography"))):
+        messages.append(
+            Error(
+                f"Tokens of {', '.join(signing)} are refused: their signatures cannot be verified "
+                "without PyJWT and cryptography.",
+                hint='pip install "django-mcp-channels[jwt]"',
+                id=f"{ID}.E006",
+            )
+        )
+    asks = EXTERNAL in conf.get().verifiers
+    if asks != bool(providers):
+        messages.append(
+            Warning(
+                f"{conf.SETTING} "
+                + (
+                    f"has {EXTERNAL!r} in VERIFIERS, and no IDENTITY_PROVIDERS."
+                    if asks
+                    else "has IDENTITY_PROVIDERS, and nobody in VERIFIERS who asks them."
+                ),
+                hint=f'Have both: "VERIFIERS": [{EXTERNAL!r}, …].',
+                id=f"{ID}.W007",
+            )
+        )
+    return messages
 
 
 @register
@@ -236,7 +290,10 @@ def check_cache(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_issuer(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """W006, with `check --deploy`."""
-    if not _is_readable() or conf.get().issuer or conf.get().authorization_servers:
+    options = conf.get() if _is_readable() else None
+    if options is None or options.issuer or options.authorization_servers:
+        return []
+    if options.identity_providers:
         return []
     hosts = settings.ALLOWED_HOSTS
     if len(hosts) == 1 and not hosts[0].startswith((".", "*")):

@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from asgiref.sync import async_to_sync
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from oauth2_provider.models import AbstractApplication
@@ -69,7 +68,7 @@ def client_of(url: str, *, user: Any) -> Client | None:
             raise CannotFetch("too many were asked for within an hour")
         if wait_after("oauth:document-host", host, PER_HOST):
             raise CannotFetch("too many were asked for within a minute")
-        fetched = async_to_sync(fetching.fetch)(url)
+        fetched = fetching.waited_for(fetching.fetch(url))
         described = _described(url, fetched)
     except (CannotFetch, Unacceptable) as error:
         if known is not None and known.expires and timezone.now() < known.expires + LAST_RESORT:

@@ -15,6 +15,8 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from .. import conf
 from ..server.scopes import ScopePolicy
+from . import identity_providers
+from .identity_providers import IdentityProvider
 
 SETTING = "DJANGO_MCP_OAUTH"
 
@@ -51,7 +53,10 @@ class Settings:
     """What the authorization server is called: "https://example.com/oauth". None for what the
     request was made to, which is right where there is one host."""
     authorization_servers: Sequence[str] = ()
-    """Issuers of other authorization servers; empty for the one of this project."""
+    """Issuers that clients are told of; empty for the identity providers, or for this project."""
+    identity_providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """Others whose tokens are taken, by issuer; what may be said of each is
+    `identity_providers.IdentityProvider`."""
     verifiers: Sequence[str] = (
         "django_mcp.oauth.tokens.verify",
         "django_mcp.oauth.personal.verify",
@@ -86,7 +91,11 @@ class Settings:
 
 def problems(given: object) -> list[tuple[str, str]]:
     """What is wrong with the value of the setting, as pairs of a message and a hint."""
-    return conf.problems_of(SETTING, Settings, given, {"ISSUER": _issuer_problem})
+    key = "IDENTITY_PROVIDERS"
+    found = conf.problems_of(SETTING, Settings, given, {"ISSUER": _issuer_problem}, hidden=[key])
+    if isinstance(given, Mapping) and isinstance(given.get(key), Mapping):
+        found += identity_providers.problems(f"{SETTING}[{key!r}]", given[key])
+    return found
 
 
 @cache
@@ -94,6 +103,12 @@ def get() -> Settings:
     """The settings; raises ImproperlyConfigured where they cannot be read."""
     given = getattr(settings, SETTING, {})
     return Settings(**conf.checked(given, problems(given)))
+
+
+@cache
+def providers() -> Mapping[str, IdentityProvider]:
+    """The identity providers, by issuer."""
+    return identity_providers.providers(get().identity_providers)
 
 
 @cache
@@ -111,6 +126,7 @@ def forget(*, setting: str, **kwargs: Any) -> None:
     """Receiver of `setting_changed`: read what has changed anew when it is next needed."""
     if setting == SETTING:
         get.cache_clear()
+        providers.cache_clear()
         policy.cache_clear()
 
 

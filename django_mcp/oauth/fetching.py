@@ -15,14 +15,17 @@ import asyncio
 import re
 import socket
 import ssl
+from collections.abc import Coroutine
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from .documents import NoObject, json_object
+
+T = TypeVar("T")
 
 #: Seconds for everything: the name, the connection, the document.
 DEADLINE: Final = 5.0
@@ -110,6 +113,20 @@ async def fetch(url: str) -> Fetched:
         raise CannotFetch("its server cannot be reached, or not safely") from None
 
 
+def waited_for(asked: Coroutine[Any, Any, T]) -> T:
+    """What `asked` returns, in a thread that has no event loop of its own.
+
+    Unlike `asyncio.run`, and what runs on it, this does not wait for a thread in which a name is
+    still being looked up when its time is over: a resolver may take as long as it likes.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(asked)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
 async def resolve(host: str) -> list[str]:
     """The addresses of a name."""
     loop = asyncio.get_running_loop()
@@ -136,19 +153,26 @@ async def _get(address: str, host: str, path: str) -> Fetched:
             timeout=DEADLINE,
         ) as response,
     ):
-        if response.status_code != 200:
-            raise CannotFetch(f"its server answers {response.status_code}")
-        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json" and not media_type.endswith("+json"):
-            raise CannotFetch("it is not JSON")
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise CannotFetch("it is compressed")
-        body = b""
-        async for piece in response.aiter_raw(4096):
-            body += piece
-            if len(body) > LARGEST:
-                raise CannotFetch(f"it is larger than {LARGEST} bytes")
-        return Fetched(_object(body), _max_age(response.headers.get("cache-control", "")))
+        document = await read(response, LARGEST)
+        return Fetched(document, _max_age(response.headers.get("cache-control", "")))
+
+
+async def read(response: httpx.Response, largest: int) -> dict[str, Any]:
+    """The JSON object of up to `largest` bytes that is streamed by a response with status 200;
+    raises CannotFetch for any other."""
+    if response.status_code != 200:
+        raise CannotFetch(f"its server answers {response.status_code}")
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise CannotFetch("it is not JSON")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise CannotFetch("it is compressed")
+    body = b""
+    async for piece in response.aiter_raw(4096):
+        body += piece
+        if len(body) > largest:
+            raise CannotFetch(f"it is larger than {largest} bytes")
+    return _object(body)
 
 
 def _object(body: bytes) -> dict[str, Any]:

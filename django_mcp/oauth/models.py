@@ -2,15 +2,22 @@
 
 Those keep applications, codes and tokens, and are neither changed nor swapped. Here is what they
 have no room for: whether a client may be used, what a user has allowed it at which server, which
-tokens came of a code, and tokens that people make for themselves.
+tokens came of a code, tokens that people make for themselves, and who is whom at identity
+providers.
 """
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.settings import oauth2_settings
+
+from .identity_providers import LONGEST_ISSUER
 
 #: The longest URL of an MCP endpoint.
 LONGEST_RESOURCE = 255
@@ -132,3 +139,51 @@ class PersonalToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.shown}…)"
+
+
+class ExternalIdentity(models.Model):
+    """Who somebody is here, whom an identity provider calls `subject`.
+
+    Without a user it was unlinked: nobody comes in by it, and nothing links it again by itself.
+    `digest` is unique and stands for issuer and subject together, letter by letter: databases
+    differ in how long an index may be, and some take "a" and "A" for the same.
+    """
+
+    digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
+    issuer = models.CharField(_("issuer"), max_length=LONGEST_ISSUER)
+    subject = models.CharField(_("subject"), max_length=255)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="mcp_external_identities",
+        verbose_name=_("user"),
+        help_text=_("Nobody comes in by an identity without a user."),
+    )
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    used = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("external identity")
+        verbose_name_plural = _("external identities")
+        ordering = ("-created", "-pk")
+
+    def __str__(self) -> str:
+        return f"{self.subject} · {self.issuer}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.digest = self.digest_of(self.issuer, self.subject)
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """Raises ValidationError where the identity is there already."""
+        digest = self.digest_of(self.issuer, self.subject)
+        others = type(self)._default_manager.filter(digest=digest).exclude(pk=self.pk)
+        if others.exists():
+            raise ValidationError(_("This subject of this issuer is there already."))
+
+    @staticmethod
+    def digest_of(issuer: str, subject: str) -> str:
+        """What an identity is looked up by."""
+        return hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()

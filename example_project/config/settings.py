@@ -64,6 +64,15 @@ if OAUTH:
             "library:lend": "Lend books and take them back in your name",
         },
     }
+    # With OAUTH_ISSUER=https://login.example.com/realms/acme besides, tokens are that provider's,
+    # and whoever comes with one is a user of their own (docs/howto/external-identity-provider.md).
+    if issuer := os.environ.get("OAUTH_ISSUER"):
+        DJANGO_MCP_OAUTH |= {
+            "VERIFIERS": ["django_mcp.oauth.external.verify"],
+            "IDENTITY_PROVIDERS": {issuer: {"CREATE_USERS": True}},
+            "REGISTRATION": "off",
+            "CLIENT_DOCUMENTS": False,
+        }
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from django_mcp.server.events import InMemoryEvents
 from django_mcp.server.sessions import InMemorySessions
 from tests.conversations.talk import Client
 from tests.doors import AsgiDoor, Reply, envelope
+from tests.oauth.identity_provider import IdentityProvider, identity_provider
 from tests.oauth.people import Person, Program
 
 
@@ -153,6 +154,41 @@ def program(door: Door) -> Program:
 def tokens(anna: Person, program: Program) -> dict[str, Any]:
     """What the program is given once anna has let it read and write."""
     return program.connect(anna)
+
+
+@pytest.fixture
+def idp() -> Iterator[IdentityProvider]:
+    """An identity provider, on a port of this machine."""
+    with identity_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def trusting(idp: IdentityProvider, settings: Any) -> Callable[..., None]:
+    """Have the tokens of the provider let in, with these options."""
+
+    def trust(**options: Any) -> None:
+        settings.DJANGO_MCP_OAUTH = {
+            "VERIFIERS": [
+                "django_mcp.oauth.external.verify",
+                "django_mcp.oauth.personal.verify",
+                "django_mcp.oauth.tokens.verify",
+            ],
+            "IDENTITY_PROVIDERS": {idp.issuer: options},
+        }
+
+    return trust
+
+
+class Clock:
+    """The clock that a module goes by, which passes as a test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: Any, start: float = 1000.0) -> None:
+        self._now = start
+        monkeypatch.setattr(module, "now", lambda: self._now)
+
+    def passes(self, seconds: float) -> None:
+        self._now += seconds
 
 
 def grant(person: Person, codename: str) -> None:

@@ -106,6 +106,109 @@ def test_cookies_that_are_not_sent_are_a_warning(settings: Any) -> None:
     assert "logged out" in found()["W003"]
 
 
+# Identity providers
+
+ISSUER = "https://login.example.com/realms/acme"
+EXTERNAL = "django_mcp.oauth.external.verify"
+
+
+def trusting(issuer: str = ISSUER, **options: Any) -> dict[str, Any]:
+    return {"VERIFIERS": [EXTERNAL], "IDENTITY_PROVIDERS": {issuer: options}}
+
+
+def test_an_identity_provider_that_is_well_is_told_nothing(settings: Any) -> None:
+    before = found()
+    settings.DJANGO_MCP_OAUTH = trusting(
+        AUDIENCES=["api://desk"], CREATE_USERS=True, MATCH_EMAIL=True, ALGORITHMS=["ES256"]
+    )
+
+    assert found() == before
+    assert "W006" not in found(deploy=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"AUDIENCES": []}, "issued for anything"),
+        ({"AUDIENCES": [""]}, "issued for anything"),
+        ({"AUDIENCES": "api://desk"}, "not allowed as a Sequence"),
+        ({"ALGORITHMS": ["HS256"]}, "can sign as well"),
+        ({"ALGORITHMS": ["RS256", "none"]}, "can sign as well"),
+        ({"ALGORITHMS": []}, "Should be of"),
+        ({"JWKS_URL": "login.example.com/keys"}, "begins with https://"),
+        ({"JWKS_URL": "https://me:word@login.example.com/keys"}, "has a user name in it"),
+        ({"INTROSPECTION_URL": "https://login.example.com:port/"}, "begins with https://"),
+        ({"VERIFY_BY": "trust"}, "should be 'signature' or 'introspection'"),
+        ({"VERIFY_BY": "introspection"}, "has no CLIENT_ID and no CLIENT_SECRET"),
+        ({"AUDIENCE": ["x"]}, "has no setting 'AUDIENCE'"),
+        ({"ISSUER": ISSUER}, "is not said again"),
+        ([], "must be a dict"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_an_identity_provider_is_an_error(
+    settings: Any, options: Any, said: str
+) -> None:
+    settings.DJANGO_MCP_OAUTH = {"IDENTITY_PROVIDERS": {ISSUER: options}}
+
+    assert said in found()["E001"]
+
+
+@pytest.mark.parametrize(
+    "issuer", ["login.example.com", "https://a b.example", "https://a.example/?x", "", 7, "https:"]
+)
+def test_an_issuer_that_is_none_is_an_error(settings: Any, issuer: Any) -> None:
+    settings.DJANGO_MCP_OAUTH = {"IDENTITY_PROVIDERS": {issuer: {}}}
+
+    assert "IDENTITY_PROVIDERS" in found()["E001"]
+
+
+def test_what_makes_users_has_to_be_there(settings: Any) -> None:
+    settings.DJANGO_MCP_OAUTH = trusting(CREATE_USERS="nowhere.make")
+
+    assert "'nowhere.make' cannot be imported" in found()["E002"]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "options"),
+    [
+        ("http://login.example.com", {}),
+        (ISSUER, {"JWKS_URL": "http://login.example.com/keys"}),
+        (ISSUER, {"INTROSPECTION_URL": "http://login.example.com/introspect"}),
+    ],
+    ids=str,
+)
+def test_a_provider_over_plain_http_is_an_error_outside_debug(
+    settings: Any, issuer: str, options: Any
+) -> None:
+    settings.DJANGO_MCP_OAUTH = trusting(issuer, **options)
+    assert "over plain http" in found()["E005"]
+
+    settings.DEBUG = True
+    assert "E005" not in found()
+    settings.DEBUG = False
+    settings.DJANGO_MCP_OAUTH = trusting("http://localhost:8080/realms/acme")
+    assert "E005" not in found()
+
+
+def test_signatures_need_pyjwt(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_mcp.oauth.checks.find_spec", lambda name: None)
+    settings.DJANGO_MCP_OAUTH = trusting()
+    assert ISSUER in found()["E006"]
+
+    asked = {"VERIFY_BY": "introspection", "CLIENT_ID": "a", "CLIENT_SECRET": "b"}
+    settings.DJANGO_MCP_OAUTH = trusting(**asked)
+    assert "E006" not in found()
+
+
+def test_providers_and_who_asks_them_come_together(settings: Any) -> None:
+    settings.DJANGO_MCP_OAUTH = {"IDENTITY_PROVIDERS": {ISSUER: {}}}
+    assert "nobody in VERIFIERS" in found()["W007"]
+
+    settings.DJANGO_MCP_OAUTH = {"VERIFIERS": [EXTERNAL]}
+    assert "no IDENTITY_PROVIDERS" in found()["W007"]
+
+
 def test_tokens_that_nobody_takes_are_a_warning(settings: Any) -> None:
     assert "no MCP endpoint takes its tokens" in found()["W004"]
     settings.DJANGO_MCP = {"AUTHENTICATION": "django_mcp.oauth.authentication.bearer"}

@@ -122,6 +122,20 @@ def test_other_issuers_can_be_named(door: Door, client: Any, settings: Any) -> N
     assert client.get(f"{RESOURCE}/mcp").json()["authorization_servers"] == ["https://idp.example"]
 
 
+def test_identity_providers_are_named_in_order(door: Door, client: Any, settings: Any) -> None:
+    issuers = ["https://b.example/realms/acme", "https://a.example/"]
+    settings.DJANGO_MCP_OAUTH = {"IDENTITY_PROVIDERS": {issuer: {} for issuer in issuers}}
+    assert client.get(f"{RESOURCE}/mcp").json()["authorization_servers"] == issuers
+
+    # Where this project issues tokens as well, it is named with them.
+    both = ["http://testserver/oauth", *issuers]
+    settings.DJANGO_MCP_OAUTH = {
+        "IDENTITY_PROVIDERS": {issuer: {} for issuer in issuers},
+        "AUTHORIZATION_SERVERS": both,
+    }
+    assert client.get(f"{RESOURCE}/mcp").json()["authorization_servers"] == both
+
+
 # 90
 
 
