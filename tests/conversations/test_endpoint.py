@@ -16,7 +16,7 @@ from django_mcp import MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.server.sessions import NoSessions
 from django_mcp.transports.http.types import read_headers
-from tests.conversations.talk import consumer_of
+from tests.conversations.talk import by_name, consumer_of
 from tests.doors import META, VERSION, Door, Request, envelope, headers_for
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -233,6 +233,65 @@ async def test_a_page_of_an_allowed_origin_may_call(
 
     assert (await door.post(call_add(), origin="https://app.example.com")).status == 200
     assert (await door.post(call_add(), origin="https://app.example.com.evil")).status == 403
+
+
+def preflight(**headers: str) -> Request:
+    own = {"host": "testserver", "access-control-request-method": "POST"}
+    return Request(method="OPTIONS", headers=list({**own, **headers}.items()))
+
+
+@pytest.mark.parametrize("kind", ["consumer", "view", "wsgi"])
+async def test_the_browser_of_an_allowed_page_is_told_so(
+    settings: Any, guarded: Any, kind: str
+) -> None:
+    settings.DJANGO_MCP = {"ALLOWED_ORIGINS": ["https://app.example.com"]}
+    door, page = guarded(by_name, kind), {"origin": "https://app.example.com"}
+    asked = {"access-control-request-headers": "authorization,content-type,mcp-param-region"}
+
+    before = await door.send(preflight(**page, **asked))
+    answer = await door.post(call_add(), **{**page, "x-caller": "ada"})
+    refused = await door.post(b"{", **{**page, "x-caller": "ada"})
+    turned_away = await door.post(call_add(), **page)
+
+    assert (before.status, before.body) == (204, b"")
+    assert "POST" in before.headers["access-control-allow-methods"]
+    assert "mcp-param-region" in before.headers["access-control-allow-headers"]
+    assert [each.status for each in (answer, refused, turned_away)] == [200, 400, 401]
+    for reply in (before, answer, refused, turned_away):
+        assert reply.headers["access-control-allow-origin"] == page["origin"]
+        assert "Origin" in reply.headers["vary"]
+        assert "access-control-allow-credentials" not in reply.headers
+    assert "Mcp-Session-Id" in answer.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("asked", ["a b", "x" * 3000, "x,", "a\tb"])
+async def test_what_a_browser_asks_for_is_not_repeated_unread(
+    settings: Any, guarded: Any, asked: str
+) -> None:
+    settings.DJANGO_MCP = {"ALLOWED_ORIGINS": ["https://app.example.com"]}
+    names = {"access-control-request-headers": asked}
+
+    before = await guarded(anonymous).send(preflight(origin="https://app.example.com", **names))
+
+    assert before.status == 204
+    assert "access-control-allow-headers" not in before.headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://evil.example.com", 403), ("http://testserver", 204)]
+)
+async def test_the_browser_of_any_other_page_is_told_nothing(
+    settings: Any, guarded: Any, origin: str, status: int
+) -> None:
+    settings.DJANGO_MCP = {"ALLOWED_ORIGINS": ["https://app.example.com"]}
+    door = guarded(anonymous)
+
+    before = await door.send(preflight(origin=origin))
+    answer = await door.post(call_add(), origin=origin)
+
+    assert before.status == status
+    for reply in (before, answer):
+        assert "access-control-allow-origin" not in reply.headers
 
 
 async def test_a_wildcard_for_hosts_opens_no_door_to_other_origins(

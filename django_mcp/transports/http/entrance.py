@@ -21,6 +21,7 @@ from ...server.access import Principal
 from ...server.exchange import Caller
 from ...server.gates import Later
 from ...server.server import MCPServer
+from . import cors
 from .guard import Address, Guard, Refusal
 from .responses import KEEP_ALIVE, again_after, refuse
 from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, ReplyHeaders
@@ -138,8 +139,14 @@ class HttpEntrance(Entrance):
 
     async def __call__(self, request: HttpRequest, channel: Channel) -> None:
         """Answer `request` on `channel`. Raises nothing but a cancellation."""
+        channel = cors.for_pages(request, channel, self.guard)
         try:
-            await self.serve(request, channel)
+            if cors.is_preflight(request):
+                # It is asked without the credentials that the request itself will have.
+                self.guard.check_source(request)
+                await channel.reply(204, cors.allowed(request), b"")
+            else:
+                await self.serve(request, channel)
         except Disconnected:
             return
         except Exception as error:
