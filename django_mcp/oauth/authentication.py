@@ -1,4 +1,4 @@
-"""Bearer tokens as an authentication: DJANGO_MCP["AUTHENTICATION"] = "django_mcp.oauth.bearer".
+"""Bearer tokens: DJANGO_MCP["AUTHENTICATION"] = "django_mcp.oauth.authentication.bearer".
 
 Owns where a token may stand in a request, and what is answered where there is none or a wrong one.
 Whom a token speaks for is asked of the verifiers of the setting, in order; `tokens`, `personal` and
