@@ -9,14 +9,17 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Iterable
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..server.access import Principal
 from . import conf
 from .models import PersonalToken
+from .prepared import Prepared
 from .tokens import NOTED_EVERY, digest_of
 
 PREFIX: Final = "mcp_pat_"
@@ -57,7 +60,7 @@ def verify(token: str, resource: str) -> Principal | None:
     if checksum != _checksum(body):
         return None
     now = timezone.now()
-    found = PersonalToken.objects.select_related("user").filter(digest=digest_of(token)).first()
+    found = _known.ask(digest_of(token))
     if found is None or found.revoked is not None or found.expires <= now:
         return None
     if found.resource != resource or not found.user.is_active:
@@ -65,10 +68,18 @@ def verify(token: str, resource: str) -> Principal | None:
     _note_use(found, now)
     return Principal(
         id=f"personal-token:{found.pk}",
-        user=found.user,
+        # Of its own for each request: what a user may do is remembered on it.
+        user=copy(found.user),
         scopes=frozenset(found.scopes.split()),
         limits=conf.policy(),
     )
+
+
+def _matching(digest: str) -> QuerySet[PersonalToken]:
+    return PersonalToken.objects.select_related("user").filter(digest=digest).order_by()[:1]
+
+
+_known: Final = Prepared(PersonalToken, _matching, lambda token: token)
 
 
 def _checksum(body: str) -> str:

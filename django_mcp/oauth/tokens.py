@@ -8,16 +8,20 @@ is still active. How tokens come to be is `issuing`.
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model
+from oauth2_provider.models import get_access_token_model, get_application_model
 
 from ..server.access import Principal
 from . import conf
 from .models import Client, Connection
+from .prepared import Prepared
 
 #: How exactly it is noted when a connection was last used: each note is a write.
 NOTED_EVERY: Final = timedelta(minutes=5)
@@ -31,20 +35,20 @@ def verify(token: str, resource: str) -> Principal | None:
     has no such row, and is good for nothing here.
     """
     now = timezone.now()
-    found = _find(digest_of(token), resource)
+    found = _grants.ask(digest_of(token), resource)
     if found is None or found.until <= now or found.audience != [resource]:
         return None
-    client: Client | None = getattr(found.application, "mcp_client", None)
-    if client is None or client.status != Client.Status.ALLOWED or not found.user.is_active:
+    if found.status != Client.Status.ALLOWED or not found.user.is_active:
         return None
     _note_use(found, now)
     policy = conf.policy()
-    allowed = policy.held(found.scopes.split())
+    allowed = policy.held(found.scopes)
     return Principal(
-        id=f"oauth:{found.user.pk}:{found.application.pk}",
-        user=found.user,
-        scopes=frozenset(scope for scope in found.granted.split() if scope in allowed),
-        client_id=found.application.client_id,
+        id=found.principal,
+        # Of its own for each request: what a user may do is remembered on it.
+        user=copy(found.user),
+        scopes=frozenset(scope for scope in found.granted if scope in allowed),
+        client_id=found.client_id,
         limits=policy,
     )
 
@@ -54,7 +58,23 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _find(digest: str, resource: str) -> Any:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grant:
+    """What a token is good for: its own words, those of the consent, and of its client."""
+
+    connection: Any
+    principal: str
+    user: Any
+    client_id: str
+    status: str
+    scopes: Sequence[str]
+    granted: Sequence[str]
+    until: datetime
+    audience: Any
+    used: datetime | None
+
+
+def _matching(digest: str, resource: str) -> QuerySet[Connection]:
     field: Any = get_access_token_model()._meta.get_field("application")
     token = f"application__{field.related_query_name()}"
     matching = Connection.objects.filter(
@@ -69,11 +89,54 @@ def _find(digest: str, resource: str) -> Any:
             until=F(f"{token}__expires"),
             audience=F(f"{token}__resource"),
         )
-        .order_by()
-        .first()
+        .defer(*_unneeded())
+        .order_by()[:1]
     )
 
 
-def _note_use(connection: Connection, now: Any) -> None:
-    if connection.used is None or connection.used < now - NOTED_EVERY:
-        Connection.objects.filter(pk=connection.pk).update(used=now)
+def _unneeded() -> Iterator[str]:
+    """What of a connection, its application and its client is not looked at here."""
+    needed = {
+        "pk",
+        "id",
+        "client_id",
+        "status",
+        "application",
+        "user",
+        "resource",
+        "used",
+        "scopes",
+    }
+    fields = {
+        "": Connection,
+        "application__": get_application_model(),
+        "application__mcp_client__": Client,
+    }
+    for prefix, model in fields.items():
+        for field in model._meta.concrete_fields:
+            if field.name not in needed and not field.primary_key:
+                yield f"{prefix}{field.name}"
+
+
+def _grant_of(found: Any) -> _Grant:
+    client: Client | None = getattr(found.application, "mcp_client", None)
+    return _Grant(
+        connection=found.pk,
+        principal=f"oauth:{found.user.pk}:{found.application.pk}",
+        user=found.user,
+        client_id=found.application.client_id,
+        status="" if client is None else client.status,
+        scopes=found.scopes.split(),
+        granted=found.granted.split(),
+        until=found.until,
+        audience=found.audience,
+        used=found.used,
+    )
+
+
+_grants: Final = Prepared(Connection, _matching, _grant_of)
+
+
+def _note_use(grant: _Grant, now: datetime) -> None:
+    if grant.used is None or grant.used < now - NOTED_EVERY:
+        Connection.objects.filter(pk=grant.connection).update(used=now)
