@@ -26,7 +26,7 @@ from .http import cross_origin, document
 @cross_origin("GET", "HEAD")
 def protected_resource(request: HttpRequest, path: str | None = None) -> HttpResponse:
     """RFC 9728. `resource` repeats the URL the client made the document's of, letter by letter
-    (section 3.3); without a path it is that of the only endpoint there is."""
+    (section 3.3); without a path it is that of the endpoint that is meant where none is named."""
     prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
     if path:
         # Behind a proxy that adds a prefix, a client may have put that into the path.

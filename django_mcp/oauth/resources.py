@@ -24,6 +24,7 @@ from django.urls import (
 from ..default import default_server
 from ..endpoints import served
 from ..server.server import MCPServer
+from ..transports.http.endpoint import Endpoint
 from ..transports.http.entrance import Entrance
 from . import conf
 from .addresses import canonical, origin_of
@@ -77,12 +78,18 @@ def find(request: DjangoRequest, url: str) -> Resource | None:
 
 
 def only(request: DjangoRequest) -> Resource | None:
-    """The one endpoint of the project; None where there are several, or its URL has parameters."""
-    found = sorted({path.rstrip("/") for path in paths()})
-    if len(found) != 1:
+    """The endpoint that whoever names none means; None where nobody can tell.
+
+    It is the one there is, and of several the one for streamable HTTP, where one of them is: over
+    the other transports there is no authorization that clients know of without its name. One whose
+    URL has parameters is not meant.
+    """
+    found = {path.rstrip("/"): is_http for path, is_http in _endpoints()}
+    meant = [path for path, is_http in found.items() if is_http] if len(found) > 1 else list(found)
+    if len(meant) != 1:
         return None
     prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
-    return find(request, origin_of(request) + prefix + found[0])
+    return find(request, origin_of(request) + prefix + meant[0])
 
 
 def every(request: DjangoRequest) -> list[Resource]:
@@ -96,15 +103,20 @@ def every(request: DjangoRequest) -> list[Resource]:
 def paths() -> Iterator[str]:
     """The paths of protected endpoints, below what the application is served under. Those whose
     routes have parameters stand there with them, since nobody can say how many they are."""
+    return (path for path, _ in _endpoints())
+
+
+def _endpoints() -> Iterator[tuple[str, bool]]:
+    """The same, and whether it is one for streamable HTTP, as every view is."""
     for each in served():
         if is_protected(each.entrance):
-            yield f"/{each.route}"
+            yield f"/{each.route}", isinstance(each.entrance, Endpoint)
     for view in _views(get_resolver()):
         try:
-            yield _without_prefix(reverse(view))
+            yield _without_prefix(reverse(view)), True
         except NoReverseMatch:
-            yield "/<…>"
-    yield from conf.get().resources
+            yield "/<…>", True
+    yield from ((path, True) for path in conf.get().resources)
 
 
 def is_protected(entrance: Entrance) -> bool:
