@@ -2,7 +2,8 @@
 
     python tests/browser.py [--user NAME] [--password WORD] [--deny] [--leave-out SCOPE] URL
 
-goes to the link of an OAuth client and on to where the answer leads, as a person's browser would.
+goes to the link of an OAuth client and on to where the answer leads, as a person's browser would;
+with `--stay` it prints where that is, and stays.
 Programs that open one take it as `BROWSER`. Needs the standard library alone, so that it runs with
 whatever Python is at hand, and talks to loopback addresses only. What people see of the pages is
 not looked at here.
@@ -144,6 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--password", default="secret")
     parser.add_argument("--deny", action="store_true")
     parser.add_argument("--leave-out", default="", metavar="SCOPE")
+    parser.add_argument("--stay", action="store_true")
     parser.add_argument("url")
     given = parser.parse_args(arguments)
     browser = Browser(
@@ -153,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leaves_out=given.leave_out,
     )
     try:
-        print(browser.go(given.url))
+        print(browser.answer(given.url) if given.stay else browser.go(given.url))
     except (Lost, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,29 +1,18 @@
 """The official client finds its way into the example project, once its user has let it.
 
-The browser is `tests.browser`: what a person sees of the pages, other tests look at.
+What a client can be, and how far each kind of it comes, is `test_authorization_ways`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Iterator
 
-import httpx2
 import pytest
-from anyio import to_thread
-from mcp import Client
-from mcp.client.auth import OAuthClientProvider
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 from tests import library
-from tests.browser import Browser
 
-from .servers import _NO_TLS, ANSWERED, Servers, Site
-
-CALLBACK = "http://127.0.0.1:1/callback"
+from .authorizing import Anna, Kept, connected, connected_with, provider_of
+from .servers import Servers, Site
 
 
 @pytest.fixture(scope="module")
@@ -37,64 +26,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     yield servers.get("example")
     servers.end()
     patched.undo()
-
-
-class Anna(Browser):
-    """The user of the library, as the official client sends her away and meets her again."""
-
-    _answer = ""
-
-    async def go_to(self, url: str) -> None:
-        self._answer = await to_thread.run_sync(self.answer, url)
-
-    async def come_back(self) -> AuthorizationCodeResult:
-        """What the page has told the program."""
-        query = parse_qs(urlsplit(self._answer).query)
-        assert self._answer.startswith(CALLBACK), self._answer
-        said = {name: values[0] for name, values in query.items()}
-        return AuthorizationCodeResult(
-            code=said.get("code", ""), state=said.get("state"), iss=said.get("iss")
-        )
-
-
-class Kept:
-    """What a client remembers between its runs."""
-
-    def __init__(self) -> None:
-        self.tokens: Any = None
-        self.client: Any = None
-
-    async def get_tokens(self) -> Any:
-        return self.tokens
-
-    async def set_tokens(self, tokens: Any) -> None:
-        self.tokens = tokens
-
-    async def get_client_info(self) -> Any:
-        return self.client
-
-    async def set_client_info(self, client_info: Any) -> None:
-        self.client = client_info
-
-
-@asynccontextmanager
-async def connected(
-    site: Site, anna: Anna, kept: Kept, *, mode: str = "auto", **metadata: Any
-) -> AsyncIterator[Client]:
-    """The official client, with everything it does about authorization by itself."""
-    url = site.url()
-    said = {"client_name": "The SDK", "redirect_uris": [CALLBACK], **metadata}
-    provider = OAuthClientProvider(
-        url,
-        OAuthClientMetadata.model_validate(said),
-        kept,
-        redirect_handler=anna.go_to,
-        callback_handler=anna.come_back,
-    )
-    async with httpx2.AsyncClient(verify=_NO_TLS, timeout=ANSWERED, auth=provider) as http:
-        transport = streamable_http_client(url, http_client=http)
-        async with Client(transport, read_timeout_seconds=ANSWERED, mode=mode) as client:
-            yield client
 
 
 @pytest.mark.anyio
@@ -149,19 +80,8 @@ async def test_a_client_that_comes_back_needs_nobody(site: Site) -> None:
 @pytest.mark.anyio
 async def test_a_token_that_has_run_out_is_refreshed(site: Site) -> None:
     anna, kept = Anna(), Kept()
-    url = site.url()
-    said = {"client_name": "The SDK", "redirect_uris": [CALLBACK]}
-    provider = OAuthClientProvider(
-        url,
-        OAuthClientMetadata.model_validate(said),
-        kept,
-        redirect_handler=anna.go_to,
-        callback_handler=anna.come_back,
-    )
-    async with (
-        httpx2.AsyncClient(verify=_NO_TLS, timeout=ANSWERED, auth=provider) as http,
-        Client(streamable_http_client(url, http_client=http)) as client,
-    ):
+    provider = provider_of(site, anna, kept)
+    async with connected_with(site, provider) as client:
         await client.list_tools()
         first = kept.tokens
         provider.context.token_expiry_time = 1.0
