@@ -80,8 +80,10 @@ class Settings:
     """Whether a client may be known by the URL of a document that describes it."""
     client_document_hosts: Sequence[str] = ()
     """The hosts those may be on; empty for any."""
-    extra_redirect_uris: Sequence[str] = ()
-    """Redirect URIs, letter by letter, that are neither https nor on this computer."""
+    extra_redirect_uris: Sequence[str] = ("cursor://anysphere.cursor-mcp/oauth/callback",)
+    """Redirect URIs, letter by letter, that are neither https nor on this computer. Cursor's leads
+    to a program of the user's, as a port of this computer does, and a code that another program
+    gets hold of there is good for nothing without the verifier (RFC 8252, section 8.1)."""
 
     personal_tokens: bool = True
     """Whether people may make tokens of their own."""
