@@ -13,10 +13,9 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from . import conf
+from . import conf, personal
 from .connecting import disconnect
 from .linking import unlink
 from .models import Client, Connection, ExternalIdentity, PersonalToken
@@ -100,7 +99,7 @@ class PersonalTokenAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("End selected tokens"), permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[PersonalToken]) -> None:
-        queryset.filter(revoked=None).update(revoked=timezone.now())
+        personal.end(queryset)
 
 
 @admin.register(ExternalIdentity)

@@ -18,7 +18,7 @@ from .addresses import (
     endpoint_of,
     issuer_of,
     issuer_path,
-    origin_of,
+    site_of,
 )
 from .http import cross_origin, document
 
@@ -27,14 +27,15 @@ from .http import cross_origin, document
 def protected_resource(request: HttpRequest, path: str | None = None) -> HttpResponse:
     """RFC 9728. `resource` repeats the URL the client made the document's of, letter by letter
     (section 3.3); without a path it is that of the endpoint that is meant where none is named."""
-    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
+    site = site_of(request)
     if path:
         # Behind a proxy that adds a prefix, a client may have put that into the path.
+        prefix = site.prefix
         below = path.removeprefix(prefix) if prefix and path.startswith(f"{prefix}/") else path
-        url = origin_of(request) + quote(prefix + below, safe="/:@!$&'()*+,;=~-._")
-        found = resources.find(request, url)
+        url = site.origin + quote(prefix + below, safe="/:@!$&'()*+,;=~-._")
+        found = resources.find(site, url)
     else:
-        found = resources.only(request)
+        found = resources.only(site)
         url = found.url if found else ""
     if found is None:
         raise Http404("No protected MCP endpoint is there.")
