@@ -85,6 +85,10 @@ class Settings:
     to a program of the user's, as a port of this computer does, and a code that another program
     gets hold of there is good for nothing without the verifier (RFC 8252, section 8.1)."""
 
+    client_credentials: bool = False
+    """Whether there are clients that get tokens for a service account, without a user. They are
+    made in the admin."""
+
     personal_tokens: bool = True
     """Whether people may make tokens of their own."""
     personal_token_days: PositiveInt = 90
@@ -122,6 +126,12 @@ def policy() -> ScopePolicy:
         writing=tuple(options.write_scopes),
         implied=options.implied_scopes,
     )
+
+
+def grants() -> tuple[str, ...]:
+    """What the token endpoint takes."""
+    usual = ("authorization_code", "refresh_token")
+    return (*usual, "client_credentials") if get().client_credentials else usual
 
 
 def forget(*, setting: str, **kwargs: Any) -> None:

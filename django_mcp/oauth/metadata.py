@@ -89,7 +89,7 @@ def _server(request: HttpRequest) -> dict[str, Any]:
         "scopes_supported": [*options.scopes, conf.OFFLINE_ACCESS],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": list(conf.grants()),
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "code_challenge_methods_supported": ["S256"],

@@ -2,9 +2,10 @@
 
 `python authorizing.py URL BROWSER HOW` connects to the MCP endpoint at URL. BROWSER is the program
 that is given each link and prints where the answer leads. HOW is a JSON object: `metadata` to
-register with, `client` that is registered already, `document` that describes it. Prints what was
-seen as a JSON object. Imports nothing of this repository: what ought to be seen is known by
-`test_authorization`.
+register with, `client` that is registered already, `document` that describes it; or `service`, the
+id, secret and issuer of a client that acts for itself. Prints what was seen as a JSON object.
+Imports nothing of this repository: what ought to be seen is known by `test_authorization_ways` and
+`test_authorization_services`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import anyio
 import httpx
 from mcp import ClientSession
 from mcp.client.auth import OAuthClientProvider
+from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata
 
@@ -106,6 +108,19 @@ async def main(url: str, browser: str, how: dict[str, Any]) -> dict[str, Any]:
     return seen
 
 
+async def serve(url: str, how: dict[str, Any]) -> dict[str, Any]:
+    kept = Kept(None)
+    provider = ClientCredentialsOAuthProvider(url, kept, **how)
+    async with (
+        httpx.AsyncClient(auth=provider, timeout=PATIENCE) as http,
+        streamable_http_client(url, http_client=http) as (read, write, *_),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        result = await session.call_tool("count_by_decade", {"from": 1800, "to": 1900})
+    return {"called": not result.isError, "refresh_token": kept.tokens.refresh_token}
+
+
 async def revoke(provider: OAuthClientProvider, kept: Kept) -> int:
     """Give the refresh token back, as RFC 7009 has it; the status of the answer."""
     endpoint = str(provider.context.oauth_metadata.revocation_endpoint)
@@ -118,7 +133,11 @@ async def revoke(provider: OAuthClientProvider, kept: Kept) -> int:
 async def bounded() -> None:
     url, browser, how = sys.argv[1:]
     with anyio.fail_after(PATIENCE):
-        print(json.dumps(await main(url, browser, json.loads(how))))
+        said = json.loads(how)
+        if "service" in said:
+            print(json.dumps(await serve(url, said["service"])))
+        else:
+            print(json.dumps(await main(url, browser, said)))
 
 
 if __name__ == "__main__":
