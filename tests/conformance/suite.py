@@ -116,8 +116,18 @@ class Suite:
         if not self._node.exists():
             # The package fetches the binary for this machine in its install script.
             self._npm("install", NODE)
-        if self._installed() != VERSION:
+        if not self._has(PACKAGE, VERSION):
             self._npm("install", "--ignore-scripts", "--save-exact", f"{PACKAGE}@{VERSION}")
+
+    def add(self, *packages: str) -> None:
+        """Bring further packages of npm into `home`, as "name@version", unless they are there."""
+        missing = [each for each in packages if not self._has(*each.rsplit("@", 1))]
+        if missing:
+            self._npm("install", "--ignore-scripts", "--save-exact", *missing)
+
+    def program(self, name: str, *arguments: str) -> list[str]:
+        """The command that runs a program of such a package, with the Node of the suite."""
+        return [str(self._node), str(self._home / "node_modules" / ".bin" / name), *arguments]
 
     def scenarios(self, spec: str, side: str = "server") -> list[str]:
         """The names of the scenarios for the revision `spec`, in the suite's order.
@@ -244,13 +254,12 @@ class Suite:
         script = self._package / "dist" / "index.js"
         return [str(self._node), "--import", str(LOOPBACK), str(script), *arguments]
 
-    def _installed(self) -> str | None:
+    def _has(self, package: str, version: str) -> bool:
+        manifest = self._home / "node_modules" / package / "package.json"
         try:
-            manifest = json.loads((self._package / "package.json").read_text())
+            return bool(json.loads(manifest.read_text())["version"] == version)
         except FileNotFoundError:
-            return None
-        version: str = manifest["version"]
-        return version
+            return False
 
     def _npm(self, *arguments: str) -> None:
         npm = shutil.which("npm")
