@@ -144,6 +144,12 @@ def _address(scheme: str, host: str, hosts: conf.Hosts) -> Address:
     )
 
 
+def is_ours(host: str) -> bool:
+    """True for a host, with a port or without, that this project answers to."""
+    hosts = conf.hosts()
+    return _matches(host, hosts.allowed, hosts.debug)
+
+
 def decisive() -> set[str]:
     """The headers on which it depends who is let in, so that none of them may come twice."""
     names = {"host", "origin", "authorization"}

@@ -184,3 +184,21 @@ def _bool(rule: AccessRule, verdict: object) -> bool:
 
 def _called(name: str, arguments: Any) -> str:
     return f"{name}({', '.join(repr(a) if isinstance(a, str) else str(a) for a in arguments)})"
+
+
+def has_every_right_of(one: Any, other: Any) -> bool:
+    """True where the user `one` has all permissions and is in all groups of the user `other`, and
+    so gets no right by acting as them.
+
+    What else a project's rules may look at, such as a field of the user, is not known here.
+    """
+    if one.pk == other.pk or one.is_superuser:
+        return True
+    if other.is_superuser or not _groups(other) <= _groups(one):
+        return False
+    return set(other.get_all_permissions()) <= set(one.get_all_permissions())
+
+
+def _groups(user: Any) -> set[Any]:
+    groups = getattr(user, "groups", None)
+    return set() if groups is None else set(groups.values_list("pk", flat=True))

@@ -1,8 +1,7 @@
 """As whom a member of the staff may try out a server.
 
 Nobody gets rights by it that they do not have: who is not a superuser may act as others only with a
-permission for it, and only as users all of whose permissions and groups are their own as well. What
-else a project's rules may look at, such as a field of the user, is not known here.
+permission for it, and only as users all of whose rights they have as well.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
 
 from ..authentication import principal_of
+from ..permissions import has_every_right_of
 from ..server.access import ANONYMOUS, Principal
 
 USE: Final = "django_mcp.use_inspector"
@@ -53,17 +53,6 @@ def principal_for(staff: Any, username: str) -> Principal:
 
 def may_act_as(staff: Any, user: Any) -> bool:
     """True where `staff` may act as `user`."""
-    if not user.is_active:
+    if not user.is_active or not has_every_right_of(staff, user):
         return False
-    if user.pk == staff.pk or staff.is_superuser:
-        return True
-    if user.is_superuser or not staff.has_perm(AS_OTHERS):
-        return False
-    return _groups(user) <= _groups(staff) and (
-        set(user.get_all_permissions()) <= set(staff.get_all_permissions())
-    )
-
-
-def _groups(user: Any) -> set[Any]:
-    groups = getattr(user, "groups", None)
-    return set() if groups is None else set(groups.values_list("pk", flat=True))
+    return user.pk == staff.pk or bool(staff.has_perm(AS_OTHERS))

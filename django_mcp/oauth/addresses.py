@@ -7,7 +7,7 @@ client asked for letter by letter, it does so itself; see `metadata`.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from django.http import HttpRequest as DjangoRequest
@@ -27,6 +27,14 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 #: Characters of a path that are written as they are (RFC 3986, section 3.3).
 _SAFE: Final = "/:@!$&'()*+,;=~-._"
 _ODD: Final = re.compile(r"[\s\x00-\x20\x7f\\]|%00|%2f|%5c", re.IGNORECASE)
+
+
+class Site(NamedTuple):
+    """Where the project is served: scheme and authority, and what it is served under, without a
+    slash at the end."""
+
+    origin: str
+    prefix: str
 
 
 def canonical(url: str) -> str | None:
@@ -79,6 +87,11 @@ def _prefix_of(request: HttpRequest) -> str:
 def origin_of(request: DjangoRequest) -> str:
     """The scheme and authority that a request of Django's was made to."""
     return f"{request.scheme}://{request.get_host()}"
+
+
+def site_of(request: DjangoRequest) -> Site:
+    """Where the project is served, as who made a request of Django's sees it."""
+    return Site(origin_of(request), request.META.get("SCRIPT_NAME", "").rstrip("/"))
 
 
 def issuer_of(request: DjangoRequest) -> str:

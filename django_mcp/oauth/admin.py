@@ -1,7 +1,9 @@
 """Pages of the admin: which clients there are and may be used, and what users have allowed.
 
-Nothing is made or changed here by hand but whether a client may be used, and who somebody is whom
-an identity provider knows. No secret is kept, so none can be shown.
+Nothing is changed here by hand but whether a client may be used, and who somebody is whom an
+identity provider knows; and nothing made but a client that speaks for a service account, where the
+settings have those. No secret is kept, so none can be shown but in the answer to the form that
+makes it.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
 from django.db.models import Field, QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
-from . import conf
+from . import conf, personal, resources, services
+from .addresses import site_of
 from .connecting import disconnect
+from .forms import ServiceForm
 from .linking import unlink
 from .models import Client, Connection, ExternalIdentity, PersonalToken
 
@@ -42,13 +47,43 @@ class ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(Client)
 class ClientAdmin(ReadOnlyAdmin):
-    """The clients, to be allowed or blocked."""
+    """The clients, to be allowed or blocked; and to be made, for service accounts."""
 
     list_display = ("name", "status", "source", "created")
     list_filter = ("status", "application__registration_source")
     search_fields = ("application__name", "application__client_id")
     list_select_related = ("application",)
     actions = ("allow", "block")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return conf.get().client_credentials and admin.ModelAdmin.has_add_permission(self, request)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A form for a client that speaks for a service account, and its secret, this once."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        given = request.POST if request.method == "POST" else None
+        form = ServiceForm(resources.every(site_of(request)), request.user, given)
+        made, secret = None, ""
+        if form.is_valid():
+            made, secret = services.add(**form.cleaned_data)
+            self.log_addition(request, made, [{"added": {}}])
+        context = {
+            **self.admin_site.each_context(request),
+            **(extra_context or {}),
+            "opts": self.opts,
+            "title": _("Add a client for a service account"),
+            "form": form,
+            "made": made,
+            "secret": secret,
+        }
+        template = "admin/django_mcp_oauth/client/add_form.html"
+        status = 400 if form.errors else 200
+        response = TemplateResponse(request, template, context, status=status)
+        response["Cache-Control"] = "no-store"
+        return response
 
     @admin.display(description=_("name"), ordering="application__name")
     def name(self, client: Client) -> str:
@@ -100,7 +135,7 @@ class PersonalTokenAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("End selected tokens"), permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[PersonalToken]) -> None:
-        queryset.filter(revoked=None).update(revoked=timezone.now())
+        personal.end(queryset)
 
 
 @admin.register(ExternalIdentity)

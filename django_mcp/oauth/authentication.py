@@ -72,7 +72,10 @@ def _refused(
     request: HttpRequest, error: str | None = None, description: str | None = None
 ) -> Refused:
     headers = challenge(request, conf.get().base_scopes, error, description)
-    return Refused(401, description or "Authentication required", headers)
+    # Every client begins without a token, to be told where to get one; some do so several times.
+    attempted = bool(request.headers.get("authorization"))
+    message = description or "Authentication required"
+    return Refused(401, message, headers, attempted=attempted)
 
 
 def verifiers() -> list[Callable[[str, str], Principal | None]]:

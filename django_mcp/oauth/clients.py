@@ -2,7 +2,7 @@
 
 A client is an Application of django-oauth-toolkit with a row of this app beside it; one without,
 which the project has for something else, is unknown here. How a client comes to be registered is
-`registration` and `cimd`, and by hand `add`.
+`registration` and `cimd`, by hand `add`, and for one that speaks for a service account `services`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def add(
     redirect_uris: Sequence[str],
     *,
     confidential: bool = False,
+    grant: str = AbstractApplication.GRANT_AUTHORIZATION_CODE,
     source: str = AbstractApplication.RegistrationSource.MANUAL,
     client_id: str | None = None,
     refreshes: bool = True,
@@ -54,7 +55,7 @@ def add(
         name=name[:LONGEST_NAME],
         redirect_uris=" ".join(redirect_uris),
         client_type="confidential" if confidential else "public",
-        authorization_grant_type=AbstractApplication.GRANT_AUTHORIZATION_CODE,
+        authorization_grant_type=grant,
         registration_source=source,
         # Whatever the project has set: nobody is spared the consent page by what a client says.
         skip_authorization=False,

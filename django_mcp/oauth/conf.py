@@ -80,8 +80,14 @@ class Settings:
     """Whether a client may be known by the URL of a document that describes it."""
     client_document_hosts: Sequence[str] = ()
     """The hosts those may be on; empty for any."""
-    extra_redirect_uris: Sequence[str] = ()
-    """Redirect URIs, letter by letter, that are neither https nor on this computer."""
+    extra_redirect_uris: Sequence[str] = ("cursor://anysphere.cursor-mcp/oauth/callback",)
+    """Redirect URIs, letter by letter, that are neither https nor on this computer. Cursor's leads
+    to a program of the user's, as a port of this computer does, and a code that another program
+    gets hold of there is good for nothing without the verifier (RFC 8252, section 8.1)."""
+
+    client_credentials: bool = False
+    """Whether there are clients that get tokens for a service account, without a user. They are
+    made in the admin."""
 
     personal_tokens: bool = True
     """Whether people may make tokens of their own."""
@@ -120,6 +126,12 @@ def policy() -> ScopePolicy:
         writing=tuple(options.write_scopes),
         implied=options.implied_scopes,
     )
+
+
+def grants() -> tuple[str, ...]:
+    """What the token endpoint takes."""
+    usual = ("authorization_code", "refresh_token")
+    return (*usual, "client_credentials") if get().client_credentials else usual
 
 
 def forget(*, setting: str, **kwargs: Any) -> None:

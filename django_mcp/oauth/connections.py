@@ -1,13 +1,13 @@
 """The page on which a user sees which programs may act in their name, and ends that.
 
 Also where personal access tokens are made: shown once, in the answer to the form and nowhere else.
+What such a token may be is `forms`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -18,30 +18,11 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
 from . import cimd, conf, personal, resources
+from .addresses import site_of
 from .connecting import disconnect
+from .forms import TokenForm
 from .models import Connection, PersonalToken
 from .pages import page
-
-
-class TokenForm(forms.Form):
-    """What a personal token is for."""
-
-    name = forms.CharField(label=_("Name"), max_length=100)
-    resource = forms.ChoiceField(label=_("Server"))
-    scopes = forms.MultipleChoiceField(
-        label=_("It may"), required=False, widget=forms.CheckboxSelectMultiple
-    )
-
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        every = resources.every(request)
-        scopes = {scope: words for each in every for scope, words in each.scopes().items()}
-        longest = conf.get().personal_token_days
-        self.fields["resource"].choices = [(each.url, each.title) for each in every]  # type: ignore[attr-defined]
-        self.fields["scopes"].choices = list(scopes.items())  # type: ignore[attr-defined]
-        self.fields["days"] = forms.IntegerField(
-            label=_("Good for (days)"), min_value=1, max_value=longest, initial=min(30, longest)
-        )
 
 
 @require_GET
@@ -65,8 +46,7 @@ def end(request: HttpRequest) -> HttpResponse:
             raise Http404
         disconnect(owned)
     elif kind == "token":
-        mine = PersonalToken.objects.filter(user=request.user.pk, pk=key, revoked=None)
-        if not mine.update(revoked=timezone.now()):
+        if not personal.end(PersonalToken.objects.filter(user=request.user.pk, pk=key)):
             raise Http404
     else:
         raise Http404
@@ -81,16 +61,10 @@ def make_token(request: HttpRequest) -> HttpResponse:
     """Make a personal token, and show it."""
     if not conf.get().personal_tokens:
         raise Http404
-    form = TokenForm(request, request.POST)
+    form = TokenForm(resources.every(site_of(request)), request.POST)
     if not form.is_valid():
         return _page(request, form=form, status=400)
-    token, secret = personal.issue(
-        request.user,
-        name=form.cleaned_data["name"],
-        resource=form.cleaned_data["resource"],
-        scopes=form.cleaned_data["scopes"],
-        days=form.cleaned_data["days"],
-    )
+    token, secret = personal.issue(request.user, **form.cleaned_data)
     return _page(request, secret=secret, made=token)
 
 
@@ -105,7 +79,8 @@ def _page(
     options = conf.get()
     now = timezone.now()
     live = Connection.objects.filter(user=request.user.pk, revoked=None)
-    names = {each.url: each.title for each in resources.every(request)}
+    every = resources.every(site_of(request))
+    names = {each.url: each.title for each in every}
     tokens = PersonalToken.objects.filter(user=request.user.pk, revoked=None, expires__gt=now)
     context = {
         "connections": [
@@ -126,7 +101,7 @@ def _page(
             }
             for each in tokens
         ],
-        "form": (form or TokenForm(request)) if options.personal_tokens else None,
+        "form": (form or TokenForm(every)) if options.personal_tokens else None,
         "secret": secret,
         "made": made,
     }

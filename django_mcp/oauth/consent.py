@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 
 from . import cimd, clients, conf, redirects, resources
-from .addresses import issuer_of
+from .addresses import issuer_of, site_of
 from .connecting import connect
 from .issuing import issue_code
 from .models import Client, Connection
@@ -181,7 +181,8 @@ def _resource(request: HttpRequest) -> Resource:
     named = request.GET.getlist("resource")
     if len(named) > 1:
         raise Refused("invalid_target", "A token is for one resource.")
-    found = resources.find(request, named[0]) if named else resources.only(request)
+    site = site_of(request)
+    found = resources.find(site, named[0]) if named else resources.only(site)
     if found is None:
         raise Refused("invalid_target", "resource must be the URL of an MCP endpoint of this host.")
     return found
@@ -296,7 +297,7 @@ def _open(request: HttpRequest) -> Asked:
     if sealed["for"] != [str(request.user.pk), request.session.get(_NONCE)]:
         _start_again()
     client = clients.find(sealed["client"])
-    resource = resources.find(request, sealed["resource"])
+    resource = resources.find(site_of(request), sealed["resource"])
     if client is None or resource is None:
         _start_again()
     if not redirects.matches(sealed["redirect_uri"], clients.redirect_uris_of(client)):

@@ -2,7 +2,8 @@
 
 `Validator` answers oauthlib's questions in place of django-oauth-toolkit's, whose tables it writes
 to; `server` knows the grants authorization_code and refresh_token and no other, whatever the
-project has set up for itself. Of every secret only a digest is kept, codes included.
+project has set up for itself; `services` has the grant for clients without a user. Of every secret
+only a digest is kept, codes included.
 
 - A code is used once. Sent again, everything that came of it ends (OAuth 2.1, section 4.1.3).
 - A refresh token is used once, and replaced. Sent again within the grace that the settings give, it
@@ -186,12 +187,16 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
 
 def server() -> WebApplicationServer:
     """What knows the grants of the token endpoint."""
-    return WebApplicationServer(
-        Validator(),
-        token_generator=lambda request: "mcp_at_" + secrets.token_urlsafe(32),
-        refresh_token_generator=lambda request: "mcp_rt_" + secrets.token_urlsafe(32),
-        token_expires_in=lambda request: conf.get().access_token_seconds,
-    )
+    return WebApplicationServer(Validator(), **token_options())
+
+
+def token_options() -> dict[str, Any]:
+    """What tokens look like, and how long they are good: for the constructor of a server."""
+    return {
+        "token_generator": lambda request: "mcp_at_" + secrets.token_urlsafe(32),
+        "refresh_token_generator": lambda request: "mcp_rt_" + secrets.token_urlsafe(32),
+        "token_expires_in": lambda request: conf.get().access_token_seconds,
+    }
 
 
 def issue_code(
@@ -304,23 +309,13 @@ def _narrow(token: dict[str, Any], connection: Connection) -> None:
 def _save(
     token: dict[str, Any], request: Any, resource: str, family: uuid.UUID, replaced: Any
 ) -> None:
-    access_model, refresh_model = get_access_token_model(), get_refresh_token_model()
     first = replaced is not None and not request.mcp_is_sibling
-    access = access_model(
-        user=request.user,
-        application=request.client,
-        scope=token["scope"],
-        expires=timezone.now() + timedelta(seconds=token["expires_in"]),
-        source_refresh_token=replaced if first else None,
-        resource=[resource],
-    )
-    _set_secret(access, token["access_token"])
-    access.save()
+    access = save_access_token(token, request, resource, replaced if first else None)
     client: Client = request.mcp_client
     if not client.refreshes:
         token.pop("refresh_token", None)
         return
-    refresh = refresh_model(
+    refresh = get_refresh_token_model()(
         user=request.user,
         application=request.client,
         access_token=access,
@@ -329,6 +324,23 @@ def _save(
     )
     _set_secret(refresh, token["refresh_token"])
     refresh.save()
+
+
+def save_access_token(
+    token: dict[str, Any], request: Any, resource: str, source: Any = None
+) -> Any:
+    """Keep an access token; its row. `source` is the refresh token that it is the successor of."""
+    access = get_access_token_model()(
+        user=request.user,
+        application=request.client,
+        scope=token["scope"],
+        expires=timezone.now() + timedelta(seconds=token["expires_in"]),
+        source_refresh_token=source,
+        resource=[resource],
+    )
+    _set_secret(access, token["access_token"])
+    access.save()
+    return access
 
 
 def _set_secret(row: Any, secret: str) -> None:

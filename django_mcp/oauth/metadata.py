@@ -18,7 +18,7 @@ from .addresses import (
     endpoint_of,
     issuer_of,
     issuer_path,
-    origin_of,
+    site_of,
 )
 from .http import cross_origin, document
 
@@ -26,15 +26,16 @@ from .http import cross_origin, document
 @cross_origin("GET", "HEAD")
 def protected_resource(request: HttpRequest, path: str | None = None) -> HttpResponse:
     """RFC 9728. `resource` repeats the URL the client made the document's of, letter by letter
-    (section 3.3); without a path it is that of the only endpoint there is."""
-    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
+    (section 3.3); without a path it is that of the endpoint that is meant where none is named."""
+    site = site_of(request)
     if path:
         # Behind a proxy that adds a prefix, a client may have put that into the path.
+        prefix = site.prefix
         below = path.removeprefix(prefix) if prefix and path.startswith(f"{prefix}/") else path
-        url = origin_of(request) + quote(prefix + below, safe="/:@!$&'()*+,;=~-._")
-        found = resources.find(request, url)
+        url = site.origin + quote(prefix + below, safe="/:@!$&'()*+,;=~-._")
+        found = resources.find(site, url)
     else:
-        found = resources.only(request)
+        found = resources.only(site)
         url = found.url if found else ""
     if found is None:
         raise Http404("No protected MCP endpoint is there.")
@@ -88,7 +89,7 @@ def _server(request: HttpRequest) -> dict[str, Any]:
         "scopes_supported": [*options.scopes, conf.OFFLINE_ACCESS],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": list(conf.grants()),
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "code_challenge_methods_supported": ["S256"],

@@ -56,7 +56,7 @@ class Client(models.Model):
 
 
 class Connection(models.Model):
-    """What a user has allowed a client to do at one MCP server.
+    """What a user has allowed a client to do at one MCP server, or an administrator has for them.
 
     No token reaches further: of its scopes those count that are allowed here, and where `revoked`
     is set, none of them does.

@@ -1,7 +1,8 @@
 """Personal access tokens: made by a user for a program of theirs, shown once, good for one server.
 
 The form they have lets scanners of leaked secrets know one by its looks: `mcp_pat_`, 43 characters,
-and a checksum. They speak for their user and no client; who makes and ends them is `connections`.
+and a checksum. They speak for their user and no client. What one may be is `forms`; who makes and
+ends them are `connections`, for users themselves, and the command `mcp_token`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from .tokens import NOTED_EVERY, digest_of
 PREFIX: Final = "mcp_pat_"
 #: How much of a token is shown in lists.
 SHOWN: Final = len(PREFIX) + 6
+#: How long one is good where nothing else is asked for, as far as the settings allow.
+USUAL_DAYS: Final = 30
 
 
 def issue(
@@ -47,6 +50,11 @@ def issue(
         expires=timezone.now() + lasting,
     )
     return token, secret
+
+
+def end(tokens: QuerySet[PersonalToken]) -> int:
+    """End those of `tokens` that were not ended before; how many they were."""
+    return tokens.filter(revoked=None).update(revoked=timezone.now())
 
 
 def verify(token: str, resource: str) -> Principal | None:

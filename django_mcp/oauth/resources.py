@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from django.http import HttpRequest as DjangoRequest
 from django.urls import (
     NoReverseMatch,
     Resolver404,
@@ -24,9 +23,10 @@ from django.urls import (
 from ..default import default_server
 from ..endpoints import served
 from ..server.server import MCPServer
+from ..transports.http.endpoint import Endpoint
 from ..transports.http.entrance import Entrance
 from . import conf
-from .addresses import canonical, origin_of
+from .addresses import Site, canonical
 from .authentication import Bearer
 
 
@@ -62,49 +62,58 @@ def at(path: str) -> MCPServer | None:
     return None
 
 
-def find(request: DjangoRequest, url: str) -> Resource | None:
-    """The endpoint that `url` names, as far as it is one of the host `request` was made to."""
+def find(site: Site, url: str) -> Resource | None:
+    """The endpoint that `url` names, as far as it is one of this host."""
     wanted = canonical(url)
-    origin = canonical(origin_of(request))
+    origin = canonical(site.origin)
     if wanted is None or origin is None or not wanted.startswith(f"{origin}/"):
         return None
     path = unquote(urlsplit(wanted).path)
-    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
-    if not path.startswith(f"{prefix}/"):
+    if not path.startswith(f"{site.prefix}/"):
         return None
-    server = at(path.removeprefix(prefix))
+    server = at(path.removeprefix(site.prefix))
     return None if server is None else Resource(wanted, server)
 
 
-def only(request: DjangoRequest) -> Resource | None:
-    """The one endpoint of the project; None where there are several, or its URL has parameters."""
-    found = sorted({path.rstrip("/") for path in paths()})
-    if len(found) != 1:
-        return None
-    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
-    return find(request, origin_of(request) + prefix + found[0])
+def only(site: Site, server: str | None = None) -> Resource | None:
+    """The endpoint that whoever names none means, or of a server alone; None where nobody can tell.
+
+    It is the one there is, and of several the one for streamable HTTP, where one of them is: over
+    the other transports there is no authorization that clients know of without its name. One whose
+    URL has parameters is not meant.
+    """
+    found = {path.rstrip("/"): is_http for path, is_http in _endpoints()}
+    if server is not None:
+        named = {path: at(path) for path in found}
+        found = {path: found[path] for path, each in named.items() if each and each.name == server}
+    meant = [path for path, is_http in found.items() if is_http] if len(found) > 1 else list(found)
+    return find(site, site.origin + site.prefix + meant[0]) if len(meant) == 1 else None
 
 
-def every(request: DjangoRequest) -> list[Resource]:
+def every(site: Site) -> list[Resource]:
     """Each endpoint whose URL has no parameters."""
-    prefix = request.META.get("SCRIPT_NAME", "").rstrip("/")
-    urls = sorted({origin_of(request) + prefix + path.rstrip("/") for path in paths()})
-    found = [find(request, url) for url in urls]
+    urls = sorted({site.origin + site.prefix + path.rstrip("/") for path in paths()})
+    found = [find(site, url) for url in urls]
     return [each for each in found if each is not None]
 
 
 def paths() -> Iterator[str]:
     """The paths of protected endpoints, below what the application is served under. Those whose
     routes have parameters stand there with them, since nobody can say how many they are."""
+    return (path for path, _ in _endpoints())
+
+
+def _endpoints() -> Iterator[tuple[str, bool]]:
+    """The same, and whether it is one for streamable HTTP, as every view is."""
     for each in served():
         if is_protected(each.entrance):
-            yield f"/{each.route}"
+            yield f"/{each.route}", isinstance(each.entrance, Endpoint)
     for view in _views(get_resolver()):
         try:
-            yield _without_prefix(reverse(view))
+            yield _without_prefix(reverse(view)), True
         except NoReverseMatch:
-            yield "/<…>"
-    yield from conf.get().resources
+            yield "/<…>", True
+    yield from ((path, True) for path in conf.get().resources)
 
 
 def is_protected(entrance: Entrance) -> bool:

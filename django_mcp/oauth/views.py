@@ -1,10 +1,14 @@
 """The endpoints that clients call themselves: for tokens, and to give them back.
 
-What holds for tokens is `issuing`; here is what holds for requests, before oauthlib reads them.
+What holds for tokens is `issuing` and `services`; here is what holds for requests, before oauthlib
+reads them.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
@@ -13,22 +17,31 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.debug import sensitive_post_parameters
 from oauth2_provider.oauth2_backends import OAuthLibCore
 
-from ..backends.throttles import wait_after
+from ..backends.throttles import Allowance, check_spent, count, wait_after
 from ..conf import Rate
+from ..server.gates import Throttled
+from . import conf, issuing, services
 from .http import address_of_client, cross_origin, oauth_error
-from .issuing import server
 
 #: The parameters that may be there once only (RFC 6749, section 3.2).
 _REPEATABLE = frozenset({"resource"})
-_GRANTS = frozenset({"authorization_code", "refresh_token"})
 
 #: Requests for tokens from one address.
 PER_ADDRESS: Final = Rate(300, 60)
+#: Wrong secrets for one client from one address.
+WRONG_SECRETS: Final = Rate(10, 60)
+
+_Answered = tuple[Any, dict[str, str], str | None, int]
 
 
 @cache
 def _core() -> OAuthLibCore:
-    return OAuthLibCore(server())
+    return OAuthLibCore(issuing.server())
+
+
+@cache
+def _service_core() -> OAuthLibCore:
+    return OAuthLibCore(services.server())
 
 
 def _endpoint(answer: Any) -> Any:
@@ -42,19 +55,21 @@ def _endpoint(answer: Any) -> Any:
 
 
 def _token(request: HttpRequest) -> HttpResponse:
-    """RFC 6749, section 3.2, for the grants authorization_code and refresh_token."""
+    """RFC 6749, section 3.2, for the grants there are."""
     refusal = _refusal(request)
     if refusal is not None:
         return refusal
-    if request.POST.get("grant_type") not in _GRANTS:
+    grant, grants = request.POST.get("grant_type"), conf.grants()
+    if grant not in grants:
         # What oauthlib does not know, it takes for a code.
-        return oauth_error("unsupported_grant_type", "There are authorization_code, refresh_token.")
-    return _finished(_core().create_token_response(request))
+        return oauth_error("unsupported_grant_type", f"There are {', '.join(grants)}.")
+    core = _service_core() if grant == "client_credentials" else _core()
+    return _authenticated(request, core.create_token_response)
 
 
 def _revoke(request: HttpRequest) -> HttpResponse:
     """RFC 7009: an unknown token is as good as one that has been revoked."""
-    return _refusal(request) or _finished(_core().create_revocation_response(request))
+    return _refusal(request) or _authenticated(request, _core().create_revocation_response)
 
 
 token = _endpoint(_token)
@@ -76,11 +91,40 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
     if any("\x00" in value for value in request.POST.values()):
         return oauth_error("invalid_request", "A parameter has a NUL in it.")
     wait = wait_after("oauth:token", address_of_client(request), PER_ADDRESS)
-    if wait:
-        response = oauth_error("slow_down", "Too many requests from this address.", status=429)
-        response["Retry-After"] = str(wait)
-        return response
-    return None
+    return _later("Too many requests from this address.", wait) if wait else None
+
+
+def _authenticated(
+    request: HttpRequest, answer: Callable[[HttpRequest], _Answered]
+) -> HttpResponse:
+    """What `answer` says, unless too many wrong secrets were sent for that client before."""
+    key = f"{address_of_client(request)}\0{_claimed(request)}"
+    attempts = Allowance("oauth:secret", key, WRONG_SECRETS)
+    try:
+        check_spent(attempts)
+    except Throttled as later:
+        return _later("Too many wrong secrets for this client.", later.retry_after)
+    response = _finished(answer(request))
+    if response.status_code == 401:
+        count(attempts)
+    return response
+
+
+def _claimed(request: HttpRequest) -> str:
+    """The client that a request says it is of; "" where it says nothing that can be read."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return request.POST.get("client_id", "")
+    try:
+        return base64.b64decode(encoded, validate=True).partition(b":")[0].decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _later(description: str, wait: int) -> HttpResponse:
+    response = oauth_error("slow_down", description, status=429)
+    response["Retry-After"] = str(wait)
+    return response
 
 
 def repeated_in(parameters: QueryDict) -> str | None:
@@ -91,7 +135,7 @@ def repeated_in(parameters: QueryDict) -> str | None:
     return None
 
 
-def _finished(answered: tuple[Any, dict[str, str], str | None, int]) -> HttpResponse:
+def _finished(answered: _Answered) -> HttpResponse:
     _, headers, body, status = answered
     response = HttpResponse(body or "", status=status, content_type="application/json")
     for name, value in headers.items():

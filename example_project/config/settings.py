@@ -63,6 +63,8 @@ if OAUTH:
             "mcp:write": "Change things in your name",
             "library:lend": "Lend books and take them back in your name",
         },
+        # A program without a user may have a client of its own, made in the admin.
+        "CLIENT_CREDENTIALS": True,
     }
     # With OAUTH_ISSUER=https://login.example.com/realms/acme besides, tokens are that provider's,
     # and whoever comes with one is a user of their own (docs/howto/external-identity-provider.md).

@@ -1,6 +1,7 @@
 """Run the official suite: `python -m tests.conformance`, against the fixture that it serves.
 
-With `--client` it is run against the client that `client` is, with the suite's own servers.
+With `--client` it is run against the client that `client` is, with the suite's own servers, and
+with `--authorization` against the authorization server of the example project; see `authorization`.
 
 Prints a line for each scenario and `N passed, M failed` for each revision. A warning fails its
 scenario: the suite warns where a server does not do what it SHOULD. The exit status is 0 where
@@ -30,6 +31,7 @@ from tests.processes.proxy import proxy
 from tests.processes.workers import SERVERS, Complained, DidNotStart, workers
 from tests.services import HOST, Missing, postgres, redis
 
+from . import authorization
 from .server import APPLICATION
 from .suite import Scenario, Suite, SuiteError, home, read_result
 
@@ -50,6 +52,12 @@ def main() -> int:
         suite.install()
         if options.client:
             passed = [run_client(suite, spec, options.scenario, results / spec) for spec in specs]
+        elif options.authorization:
+            with authorization.serving(results) as site:
+                passed = [
+                    run_authorization(suite, site, spec, options.scenario, results / spec)
+                    for spec in specs
+                ]
         else:
             with serving(options, results) as url:
                 passed = [run(suite, url, spec, options.scenario, results / spec) for spec in specs]
@@ -81,6 +89,15 @@ def run_client(suite: Suite, spec: str, chosen: list[str], results: Path) -> boo
         return judge(
             spec, pool.map(lambda name: suite.run_client(CLIENT, spec, name, results), names)
         )
+
+
+def run_authorization(
+    suite: Suite, site: authorization.Site, spec: str, chosen: list[str], results: Path
+) -> bool:
+    """The same with the authorization server, for each kind of client in turn."""
+    results.mkdir()
+    names = select(suite.scenarios(spec, "authorization"), chosen, spec)
+    return judge(spec, authorization.run(suite, site, spec, names, results))
 
 
 def select(listed: list[str], chosen: list[str], spec: str) -> list[str]:
@@ -139,8 +156,14 @@ def arguments() -> argparse.Namespace:
         prog="python -m tests.conformance",
         description="Run the official conformance suite against the fixture server.",
     )
-    parser.add_argument(
+    tested = parser.add_mutually_exclusive_group()
+    tested.add_argument(
         "--client", action="store_true", help="test the client instead, with the suite's servers"
+    )
+    tested.add_argument(
+        "--authorization",
+        action="store_true",
+        help="test the authorization server instead, of the example project on daphne",
     )
     parser.add_argument(
         "--spec",

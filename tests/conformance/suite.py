@@ -4,9 +4,10 @@ It is an npm package that needs a newer Node than most systems have, so a Node f
 beside it in a directory of its own. Against what it is run, and what is printed, is `__main__`.
 
 A scenario leaves `server-<name>-<time>/checks.json`, a list of checks; one for clients leaves out
-"server-". Its own exit status says too little: warnings do not change it, and a scenario in which
-nothing but the form of the messages was checked counts there as passed. For a client it says one
-thing more: whether the client itself ended as it should.
+"server-", one for authorization servers has "authorization-" before it. Its own exit status says
+too little: warnings do not change it, and a scenario in which nothing but the form of the messages
+was checked counts there as passed. For a client it says one thing more: whether the client itself
+ended as it should.
 """
 
 from __future__ import annotations
@@ -15,11 +16,18 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from tests.browser import Lost
+from tests.processes.workers import PAUSE
+from tests.services import HOST, PATIENCE
 
 NODE = "node@22"
 PACKAGE = "@modelcontextprotocol/conformance"
@@ -35,7 +43,11 @@ SUITE_TIMEOUT = 600
 #: Succeeds wherever messages are well formed, whatever the scenario is about.
 FORM_CHECK = "wire-schema-valid"
 
+#: What results are called, before the name of their scenario.
+AUTHORIZATION_PREFIX = "authorization-server-"
+
 _LISTED = re.compile(r"^ {2}- (\S+)", re.MULTILINE)
+_LINK = re.compile(r"https?://\S+")
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -104,13 +116,23 @@ class Suite:
         if not self._node.exists():
             # The package fetches the binary for this machine in its install script.
             self._npm("install", NODE)
-        if self._installed() != VERSION:
+        if not self._has(PACKAGE, VERSION):
             self._npm("install", "--ignore-scripts", "--save-exact", f"{PACKAGE}@{VERSION}")
+
+    def add(self, *packages: str) -> None:
+        """Bring further packages of npm into `home`, as "name@version", unless they are there."""
+        missing = [each for each in packages if not self._has(*each.rsplit("@", 1))]
+        if missing:
+            self._npm("install", "--ignore-scripts", "--save-exact", *missing)
+
+    def program(self, name: str, *arguments: str) -> list[str]:
+        """The command that runs a program of such a package, with the Node of the suite."""
+        return [str(self._node), str(self._home / "node_modules" / ".bin" / name), *arguments]
 
     def scenarios(self, spec: str, side: str = "server") -> list[str]:
         """The names of the scenarios for the revision `spec`, in the suite's order.
 
-        `side` is what they test: "server" or "client".
+        `side` is what they test: "server", "client" or "authorization".
         """
         finished = self._run("list", f"--{side}", "--spec-version", spec)
         names = _LISTED.findall(_COLOR.sub("", finished.stdout))
@@ -145,11 +167,81 @@ class Suite:
         failed = finished.returncode != 0
         return replace(read_result(name, results, prefix=""), client_failed=failed)
 
+    def run_authorization(
+        self,
+        issuer: str,
+        spec: str,
+        names: Iterable[str],
+        results: Path,
+        *,
+        client_id: str,
+        port: int,
+        resource: str | None,
+        open_link: Callable[[str], object],
+    ) -> list[Scenario]:
+        """Run every scenario for authorization servers against `issuer`; the results of `names`.
+
+        `client_id` is that of a client with the redirect URI `http://127.0.0.1:PORT/callback`.
+        `open_link` is called with the link that the suite asks a person to open, and comes back
+        once the suite has the answer.
+        """
+        given = ["--client-id", client_id]
+        if resource is not None:
+            given += ["--resource", resource]
+        command = self._command(
+            *("authorization", "--url", issuer, "--port", str(port), *given),
+            *("--spec-version", spec, "-o", str(results)),
+        )
+        with (
+            (results / "suite.log").open("a") as log,
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process,
+        ):
+            # It waits minutes for an answer; past its time it is ended, and leaves no result.
+            ending = threading.Timer(SCENARIO_TIMEOUT / 1000, process.terminate)
+            ending.start()
+            try:
+                self._follow(process, log, port, open_link)
+            finally:
+                ending.cancel()
+                process.terminate()
+        return [read_result(name, results, prefix=AUTHORIZATION_PREFIX) for name in names]
+
+    def _follow(
+        self,
+        process: subprocess.Popen[str],
+        log: TextIO,
+        port: int,
+        open_link: Callable[[str], object],
+    ) -> None:
+        """Read what the suite says until it ends, and open the link that it says.
+
+        It says it before it listens on `port` for the answer.
+        """
+        opened = False
+        for line in process.stdout or ():
+            log.write(_COLOR.sub("", line))
+            if opened or not _LINK.fullmatch(line.strip()):
+                continue
+            opened = True
+            try:
+                while not _listens(port) and process.poll() is None:
+                    time.sleep(PAUSE)
+                open_link(line.strip())
+            except (Lost, OSError) as error:
+                # It goes on waiting, for nobody: ended now, it leaves no result.
+                log.write(f"{error}\n")
+                process.terminate()
+
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        script = self._package / "dist" / "index.js"
         try:
             return subprocess.run(
-                [self._node, "--import", LOOPBACK, script, *arguments],
+                self._command(*arguments),
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,
@@ -158,13 +250,16 @@ class Suite:
         except subprocess.TimeoutExpired as error:
             raise SuiteError(f"The suite did not finish in {SUITE_TIMEOUT} seconds.") from error
 
-    def _installed(self) -> str | None:
+    def _command(self, *arguments: str) -> list[str]:
+        script = self._package / "dist" / "index.js"
+        return [str(self._node), "--import", str(LOOPBACK), str(script), *arguments]
+
+    def _has(self, package: str, version: str) -> bool:
+        manifest = self._home / "node_modules" / package / "package.json"
         try:
-            manifest = json.loads((self._package / "package.json").read_text())
+            return bool(json.loads(manifest.read_text())["version"] == version)
         except FileNotFoundError:
-            return None
-        version: str = manifest["version"]
-        return version
+            return False
 
     def _npm(self, *arguments: str) -> None:
         npm = shutil.which("npm")
@@ -173,6 +268,14 @@ class Suite:
         quiet = ["--no-audit", "--no-fund", "--loglevel", "error"]
         if subprocess.run([npm, *arguments, *quiet], cwd=self._home).returncode:
             raise SuiteError(f"npm {' '.join(arguments)} failed; what it says above is the reason.")
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=PATIENCE).close()
+    except ConnectionError:
+        return False
+    return True
 
 
 def home() -> Path:

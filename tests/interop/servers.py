@@ -81,6 +81,13 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             settings="config.settings",
             directory=REPOSITORY / "example_project",
         ),
+        # The same, which finds documents of clients where the tests have them.
+        "library": Kind(
+            command=f"{_DAPHNE} tests.interop.site.library_asgi:application",
+            prefix="--root-path {prefix}",
+            settings="config.settings",
+            directory=REPOSITORY / "example_project",
+        ),
     }
 )
 

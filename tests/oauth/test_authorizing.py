@@ -250,6 +250,23 @@ def test_where_there_are_two_one_has_to_be_named(
     del router
 
 
+def test_of_several_the_one_for_streamable_http_is_meant_where_none_is_named(
+    server: MCPServer, anna: Person, known: Program
+) -> None:
+    further = [
+        mount("sse", server, transport="sse", authenticate=bearer),
+        mount("ws", server, transport="websocket", authenticate=bearer),
+    ]
+    router = MCPRouter(further, ASGIHandler())
+
+    known.connect(anna, resource=None)
+    document = anna.browser.get("/.well-known/oauth-protected-resource").json()
+
+    assert Connection.objects.get().resource == MCP
+    assert document["resource"] == MCP
+    del router
+
+
 @pytest.mark.parametrize(
     "written", ["http://TESTSERVER/mcp", "http://testserver:80/mcp", "http://testserver/mcp/"]
 )

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.handlers.asgi import ASGIHandler
 from django.core.management import call_command
 from oauth2_provider.models import get_access_token_model, get_application_model
 from oauth2_provider.views import TokenView
 
+from django_mcp.oauth.authentication import bearer
 from django_mcp.oauth.models import Connection, PersonalToken
-from tests.oauth.conftest import Door
+from django_mcp.routing import MCPRouter, mount
+from tests.oauth.conftest import Door, server_named
 from tests.oauth.people import MCP, Person, Program
 
 PAGE = "/oauth/connections/"
@@ -157,6 +160,22 @@ def test_a_personal_token_is_for_what_there_is_and_not_for_ever(
 
     assert _post(anna, page, "/oauth/connections/tokens/", form).status_code == 400
     assert not PersonalToken.objects.exists()
+
+
+def test_a_personal_token_has_no_scope_of_another_server(door: Door, anna: Person) -> None:
+    router = MCPRouter([mount("mcp-b", server_named("other"), authenticate=bearer)], ASGIHandler())
+    page = anna.browser.get(PAGE).content.decode()
+    form = {"name": "cron", "scopes": ["desk:lend"], "days": "30"}
+
+    def make(resource: str) -> int:
+        made = _post(anna, page, "/oauth/connections/tokens/", {**form, "resource": resource})
+        status: int = made.status_code
+        return status
+
+    assert make("http://testserver/mcp-b") == 400
+    assert make(MCP) == 200
+    assert PersonalToken.objects.get().scopes == "desk:lend"
+    del router
 
 
 def _press(person: Person, page: str, what: str) -> Any:

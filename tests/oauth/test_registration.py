@@ -149,7 +149,7 @@ def test_a_form_of_another_site_registers_nothing(anna: Person) -> None:
         ["https://site.example:99999/"],
         ["https://s\u00edte.example/cb"],
         ["https://site.example/" + "x" * 3000],
-        ["cursor://anysphere.cursor-mcp/oauth/callback"],
+        ["app://oauth/callback"],
     ],
     ids=range(28),
 )
@@ -158,29 +158,28 @@ def test_a_redirect_uri_is_https_or_on_this_computer(uris: Any) -> None:
 
 
 def test_of_several_redirect_uris_those_are_kept_that_may_be() -> None:
-    """What Cursor sends: refusing it all would refuse Cursor."""
-    cursor = [
-        "cursor://anysphere.cursor-mcp/oauth/callback",
-        "https://www.cursor.com/agents/mcp/oauth/callback",
+    """Refusing it all would refuse clients that name one for each way they can be called back."""
+    uris = [
+        "app://oauth/callback",
+        "https://app.example/callback",
         "http://localhost:8787/callback",
     ]
 
-    assert Program().register_as(said(redirect_uris=cursor)).json()["redirect_uris"] == cursor[1:]
+    assert Program().register_as(said(redirect_uris=uris)).json()["redirect_uris"] == uris[1:]
 
 
 def test_a_redirect_uri_of_another_kind_can_be_allowed(settings: Any, anna: Person) -> None:
-    uri = "cursor://anysphere.cursor-mcp/oauth/callback"
+    uri = "app://oauth/callback"
     settings.DJANGO_MCP_OAUTH = {"EXTRA_REDIRECT_URIS": [uri]}
     program = Program(uri).register()
     page = anna.open(program.request())
 
-    assert "cursor:" in page.content.decode()
-    assert "form-action 'self' cursor:;" in page["Content-Security-Policy"]
+    assert "app:" in page.content.decode()
+    assert "form-action 'self' app:;" in page["Content-Security-Policy"]
     response = anna.answer(page)
     assert response["Location"].startswith(f"{uri}?code=")
     assert program.redeem(parameters_of(response)["code"]).status_code == 200
-    other = program.request(redirect_uri="cursor://evil/oauth/callback")
-    assert anna.open(other).status_code == 400
+    assert anna.open(program.request(redirect_uri="app://evil/callback")).status_code == 400
 
 
 # 70-74
@@ -192,7 +191,6 @@ def test_a_client_without_codes_is_none(grants: Any) -> None:
 
 
 def test_grants_that_are_not_there_are_left_out() -> None:
-    """What VS Code sends."""
     grants = [
         "authorization_code",
         "refresh_token",

@@ -71,6 +71,25 @@ async def test_without_a_token_the_client_is_told_where_to_get_one(door: Door) -
     assert reply.error == {"code": -32600, "message": "Authentication required"}
 
 
+async def test_a_client_that_begins_guesses_nothing_and_need_not_wait(
+    server: MCPServer, settings: Any
+) -> None:
+    """A whole office may connect from one address, as long as nobody there sends wrong tokens."""
+    settings.DJANGO_MCP = {"THROTTLES": {"authentication": "2/min"}}
+    router = MCPRouter([mount("desk", server, authenticate=bearer)], ASGIHandler())
+    door = Door("consumer", router)
+
+    async def status(authorization: str | None) -> int:
+        message = envelope("tools/list")
+        headers = headers_for(message, authorization=authorization)
+        body = json.dumps(message).encode()
+        return (await door.send(Request(path="/desk", headers=headers, body=body))).status
+
+    assert [await status(None) for _ in range(5)] == [401] * 5
+    assert [await status("Bearer x") for _ in range(3)] == [401, 401, 429]
+    assert [await status("Basic x"), await status(None)] == [429, 429]
+
+
 async def test_a_token_nobody_issued_is_refused(door: Door) -> None:
     refused(await door.calling("mcp_at_made_up", "look"))
 

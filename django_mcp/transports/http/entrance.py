@@ -84,7 +84,7 @@ class Entrance:
             if not isinstance(principal, Principal):
                 principal = await _awaited(principal)
         except Refused as refused:
-            if self.failures is not None and refused.status == 401:
+            if self.failures is not None and refused.status == 401 and refused.attempted:
                 await self.failures.note(request)
             raise
         headers, challenge = request.headers, None

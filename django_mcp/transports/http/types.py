@@ -124,7 +124,8 @@ class Channel(Protocol):
 class Refused(Exception):
     """The request is not let in. Raised by authentication; answered as it is.
 
-    `headers` are added to the response, such as a `WWW-Authenticate` challenge.
+    `headers` are added to the response, such as a `WWW-Authenticate` challenge. `attempted` is
+    False where no credential was sent at all: that guesses none, and does not count as a failure.
     """
 
     def __init__(
@@ -132,8 +133,11 @@ class Refused(Exception):
         status: int = 401,
         message: str = "Authentication required",
         headers: Mapping[str, str] | None = None,
+        *,
+        attempted: bool = True,
     ) -> None:
         super().__init__(message)
+        self.attempted = attempted
         self.status = status
         self.message = message
         self.headers = dict(headers or {})
