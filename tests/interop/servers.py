@@ -81,6 +81,12 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             settings="config.settings",
             directory=REPOSITORY / "example_project",
         ),
+        "library": Kind(
+            command=f"{_DAPHNE} config.asgi:application",
+            prefix="--root-path {prefix}",
+            settings="tests.remote.library",
+            directory=REPOSITORY / "example_project",
+        ),
     }
 )
 
