@@ -6,7 +6,7 @@ it says is text, whatever is in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from asgiref.sync import async_to_sync
@@ -281,17 +281,14 @@ class ConnectionAdmin(_ConnectionAdmin):
         "expires",
         "tokens",
     )
-    actions = ("end",)
+    # In place of the action of that name which every model has.
+    actions = ("delete_selected",)
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def get_actions(self, request: HttpRequest) -> Any:
-        actions: Mapping[str, Any] = super().get_actions(request)
-        return {name: action for name, action in actions.items() if name != "delete_selected"}
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("server__name", f"user__{get_user_model().USERNAME_FIELD}")
@@ -310,7 +307,7 @@ class ConnectionAdmin(_ConnectionAdmin):
         description=_("End selected connections, and their tokens where they came from"),
         permissions=["delete"],
     )
-    def end(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         self._end(request, queryset)
 
     def delete_model(self, request: HttpRequest, obj: Connection) -> None:

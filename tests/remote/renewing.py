@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
 import django
 from django.conf import settings
@@ -21,10 +22,20 @@ def main(database: str, origin: str, what: str) -> None:
     settings.configure(**{**given, "DATABASES": {"default": sqlite}})
     django.setup()
     from django.core.management import call_command
+    from django.db import connections
 
     if what == "prepare":
         call_command("migrate", verbosity=0)
-    asyncio.run((prepare if what == "prepare" else request)(origin))
+        connections.close_all()
+    asyncio.run(run(prepare if what == "prepare" else request, origin))
+
+
+async def run(function: Any, origin: str) -> None:
+    from asgiref.sync import sync_to_async
+    from django.db import connections
+
+    await function(origin)
+    await sync_to_async(connections.close_all)()
 
 
 async def prepare(origin: str) -> None:

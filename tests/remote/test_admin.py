@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
-import anyio
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
@@ -14,6 +14,7 @@ from django.test import AsyncClient
 from django.test import Client as Browser
 
 from django_mcp.remote.models import Connection, RemoteServer, Secrets
+from django_mcp.server.access import LOCAL
 from django_mcp.testing.live import LiveServer
 from tests.client.auth.world import ISSUER, SERVER, World
 
@@ -160,17 +161,19 @@ def test_a_server_that_is_down_is_an_error_with_its_reason(staff: Browser) -> No
 
 def test_a_server_that_does_not_answer_holds_nobody_up(staff: Browser, settings: Any) -> None:
     settings.DJANGO_MCP_REMOTE = {"TEST_SECONDS": 0.2}
+    released = threading.Event()
+
+    def hold(request: Any) -> Any:
+        released.wait(30)
+        return LOCAL
+
     with LiveServer() as live:
-        url = live.url(desk(), authenticate=_never)
-        server = RemoteServer.objects.create(name="desk", url=url)
+        server = RemoteServer.objects.create(name="desk", url=live.url(desk(), authenticate=hold))
         answer = staff.post(f"{SERVERS}{server.pk}/try/")
+        released.set()
 
     [text] = said(answer)
     assert "0.2 s" in text
-
-
-async def _never(request: Any) -> Any:
-    await anyio.sleep_forever()
 
 
 def test_what_a_server_says_is_text(staff: Browser) -> None:
@@ -273,7 +276,9 @@ def test_staff_ends_the_connection_of_a_user(
     anna.connect()
     row = Connection.objects.get()
     if way == "action":
-        answer = staff.post(CONNECTIONS, {"action": "end", "_selected_action": [row.pk]})
+        answer = staff.post(
+            CONNECTIONS, {"action": "delete_selected", "_selected_action": [row.pk]}
+        )
     else:
         answer = staff.post(f"{CONNECTIONS}{row.pk}/delete/", {"post": "yes"})
 
@@ -285,7 +290,7 @@ def test_staff_without_the_permission_ends_nothing(library: RemoteServer, anna: 
     anna.connect()
     row = Connection.objects.get()
     browser = browser_of("view_connection")
-    browser.post(CONNECTIONS, {"action": "end", "_selected_action": [row.pk]})
+    browser.post(CONNECTIONS, {"action": "delete_selected", "_selected_action": [row.pk]})
 
     assert browser.post(f"{CONNECTIONS}{row.pk}/delete/", {"post": "yes"}).status_code == 403
     assert Connection.objects.exists()
