@@ -214,6 +214,15 @@ async def test_odd_answers_of_a_token_endpoint_are_kept(
     assert kept.access_token in world.valid
 
 
+async def test_tokens_are_for_the_url_they_were_got_for(
+    world: World, server: RemoteServer, user: Any
+) -> None:
+    storage = await connected(server, user, world.stored("read"))
+
+    assert await storage.get_tokens("https://evil.example/mcp") is None
+    assert await storage.get_tokens(SERVER) is not None
+
+
 # ------------------------------------------------------------------------------------- at rest
 
 
