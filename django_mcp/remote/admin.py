@@ -17,7 +17,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -222,8 +224,10 @@ class RemoteServerAdmin(_ServerAdmin):
         if server.tools_seen is None:
             return ""
         rows = ((tool["name"], tool["title"], tool["description"]) for tool in server.tools)
-        items = format_html_join("", "<li><strong>{}</strong> {}<br>{}</li>", rows)
-        return format_html("<p>{}</p><ul>{}</ul>", server.tools_seen, items)
+        items = format_html_join("", "<p><strong>{}</strong> {}<br>{}</p>", rows)
+        seen = server.tools_seen
+        when = date_format(localtime(seen) if is_aware(seen) else seen, "DATETIME_FORMAT")
+        return format_html("<div><p>{}</p>{}</div>", when, items)
 
     # Trying out
 
@@ -303,10 +307,7 @@ class ConnectionAdmin(_ConnectionAdmin):
             return _("cannot be opened")
         return "•••" if not connection.renews else "••• ↻"
 
-    @admin.action(
-        description=_("End selected connections, and their tokens where they came from"),
-        permissions=["delete"],
-    )
+    @admin.action(description=_("End selected connections"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         self._end(request, queryset)
 
