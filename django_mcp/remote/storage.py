@@ -128,14 +128,18 @@ class Storage:
         if tokens is None:
             self._rows().delete()
             return
-        if self._read is not None and not self._client:
+        if self._client or (self._user_id is None and self._read is None):
+            self._put(server_url, tokens)
+        elif self._read is not None:
             pk, version = self._read
             values = self._values(server_url, tokens)
-            written = self._rows().filter(pk=pk, version=version).update(**values)
-            self._read = (pk, values["version"]) if written else None
-            return
-        # After an authorization: whatever there was, the user has just agreed to this.
-        values = {**self._values(server_url, tokens), "registration": self._registration(tokens)}
+            if self._rows().filter(pk=pk, version=version).update(**values):
+                self._read = (pk, values["version"])
+        # Else there was nothing to renew: who only uses tokens connects nobody.
+
+    def _put(self, server_url: str, tokens: Tokens) -> None:
+        """After an authorization: whatever there was, the user has just agreed to this."""
+        values = {**self._values(server_url, tokens), "registration": self._registration()}
         values |= {"wanted": "", "turn_until": None}
         if not self._rows().update(**values):
             key = {"server_id": self._server_id, "holder": self._holder}
@@ -188,7 +192,7 @@ class Storage:
             digest = digest_of(issuer, known.client_id)
             Registration.objects.filter(server_id=self._server_id, digest=digest).delete()
 
-    def _registration(self, tokens: Tokens) -> Registration | None:
+    def _registration(self) -> Registration | None:
         rows = Registration.objects.filter(server_id=self._server_id, digest=self._client)
         return rows.first() if self._client else None
 

@@ -138,6 +138,19 @@ async def test_what_a_user_has_ended_does_not_come_back(
     assert not await Connection.objects.aexists()
 
 
+async def test_who_only_uses_tokens_connects_nobody(
+    world: World, server: RemoteServer, user: Any
+) -> None:
+    storage = await connected(server, user, world.stored("read"))
+    await storage.get_tokens(SERVER)
+    await Connection.objects.all().adelete()
+    await storage.set_tokens(SERVER, world.stored("read"))
+    await storage.set_tokens(SERVER, world.stored("read"))
+    await Storage(server, user.pk).set_tokens(SERVER, world.stored("read"))
+
+    assert not await Connection.objects.aexists()
+
+
 async def test_what_a_user_has_just_agreed_to_is_kept_whoever_renews(
     world: World, server: RemoteServer, user: Any
 ) -> None:
