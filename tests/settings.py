@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "django_mcp",
     "django_mcp.oauth",
+    "django_mcp.remote",
     "tests.exposure.depot",
     "tests.exposure.workshop",
     "tests.exposure.shelf",

@@ -26,7 +26,9 @@ LEVELS = (
     ("protocol",),
     ("server",),
     ("transports", "client", "extensions"),
-    ("conf",),
+    ("conf", "pages"),
+    # Servers elsewhere that a project is a client of: an app that needs no server of its own.
+    ("remote",),
     ("models", "signals"),
     ("backends", "permissions", "authentication"),
     # What a server of Django's inherits.
@@ -50,6 +52,7 @@ ROOMS_WELCOME = {
     "transports": {"server", "protocol"},
     "client": {"protocol"},
     "extensions": {"server", "protocol"},
+    "remote": {"client", "conf", "pages"},
 }
 
 #: What a value of the wire is made of.
@@ -69,6 +72,8 @@ DISTRIBUTIONS_WELCOME = (
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
     ("transports/", {"anyio"}),
+    ("remote/", {"django", "asgiref", "pydantic", "httpx", "cryptography"}),
+    ("pages.py", {"django"}),
     ("pytest_plugin.py", {"pytest", "asgiref"}),
 )
 
@@ -77,6 +82,7 @@ DISTRIBUTIONS_KEPT: dict[str, str | tuple[str, ...] | None] = {
     "mcp": None,
     "mcp_types": None,
     "oauth2_provider": "oauth/",
+    "cryptography": "remote/sealing.py",
     # Optional: a project has them, or does without.
     "rest_framework": "exposure/rest_framework/",
     "ninja": "exposure/ninja.py",
@@ -137,6 +143,10 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
         "oauth/external/verifying.py",
         "django_mcp.oauth.external.signed.Signatures",
     ): "projects may do without it",
+    (
+        "remote/apps.py",
+        "django_mcp.remote.checks",
+    ): "checks register themselves, once the app registry is there",
     ("exposure/registration.py", "django_mcp.exposure.models.options.ModelResource"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.expose"): _LATER,
     ("exposure/registration.py", "django_mcp.exposure.models.registry.add_query_tool"): _LATER,
@@ -430,6 +440,10 @@ REFUSED = [
     (directions, "authentication.py", "from django_mcp.oauth.models import Grant"),
     (directions, "exposure/models.py", "from django_mcp.routing import get_asgi_application"),
     (directions, "exposure/models.py", "from django_mcp import MCPServer"),
+    (directions, "remote/clients.py", "from ..default import default_server"),
+    (directions, "remote/views.py", "from django_mcp.oauth.pages import page"),
+    (directions, "remote/models.py", "from ..server.access import Principal"),
+    (directions, "client/client.py", "from ..remote.clients import aget_client"),
     (directions, "protocol/late.py", "def f():\n    from django_mcp import server"),
     (directions, "protocol/typed.py", "if TYPE_CHECKING:\n    from django_mcp.server import peer"),
     (directions, "protocol/hidden.py", "import_module('django_mcp.server.peer')"),
@@ -445,6 +459,7 @@ REFUSED = [
     (distributions, "client/http.py", "from django.core.cache import cache"),
     (distributions, "client/http.py", "import channels"),
     (distributions, "checks.py", "import jwt"),
+    (distributions, "remote/models.py", "from cryptography.fernet import Fernet"),
     (distributions, "transports/http/endpoint.py", "from django.http import HttpResponse"),
     (distributions, "transports/http/stateful.py", "import channels"),
     (distributions, "transports/http/consumers.py", "from django.http import HttpResponse"),
@@ -496,6 +511,8 @@ ACCEPTED = [
     ("default.py", "from django_mcp.conf import options"),
     ("backends/orm.py", "from django.db import models\nfrom django_mcp.models import Session"),
     ("oauth/models.py", "from oauth2_provider.models import AbstractAccessToken"),
+    ("remote/clients.py", "from asgiref.sync import sync_to_async\nfrom ..client import Client"),
+    ("remote/sealing.py", "from cryptography.fernet import Fernet"),
     ("exposure/rest_framework/views.py", "from rest_framework import serializers"),
     ("exposure/ninja.py", "from ninja.operation import PathView"),
     ("routing.py", "from .backends import orm\nfrom django_mcp.transports.http import consumers"),

@@ -1,16 +1,16 @@
-"""Pages for people: rendered from the templates of this app, with headers that keep them safe.
+"""Pages for people, rendered from the templates of this app.
 
-No page may be framed or kept, runs scripts, or loads anything; its style is in the page itself.
+The headers that keep them safe are `django_mcp.pages`.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+
+from .. import pages
 
 
 def page(
@@ -21,20 +21,6 @@ def page(
     status: int = 200,
     form_action: Iterable[str] = (),
 ) -> HttpResponse:
-    """A page of `django_mcp_oauth/{name}`; `form_action` are where its forms lead besides here.
-
-    Chromium asks for the target of a redirect that follows a form as well.
-    """
-    nonce = secrets.token_urlsafe(16)
-    response = render(
-        request, f"django_mcp_oauth/{name}", {**context, "style_nonce": nonce}, status=status
-    )
-    targets = " ".join(["'self'", *form_action])
-    response["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action {targets}; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    )
-    response["X-Frame-Options"] = "DENY"
-    response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "same-origin"
-    return response
+    """A page of `django_mcp_oauth/{name}`; `form_action` are where its forms lead besides here."""
+    template = f"django_mcp_oauth/{name}"
+    return pages.page(request, template, context, status=status, form_action=form_action)

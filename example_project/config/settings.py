@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "django_mcp",
+    "django_mcp.remote",  # servers that this site is a client of
     "library",
 ]
 

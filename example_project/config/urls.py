@@ -9,6 +9,8 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("library.urls")),
+    # Where users connect to other servers, such as the library next door.
+    path("remote/", include("django_mcp.remote.urls")),
     path("accounts/login/", LoginView.as_view(template_name="library/login.html"), name="login"),
     # Only where DEBUG is on, for servers other than runserver.
     *staticfiles_urlpatterns(),

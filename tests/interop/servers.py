@@ -88,6 +88,13 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             settings="config.settings",
             directory=REPOSITORY / "example_project",
         ),
+        # The same with the settings of the tests of `django_mcp.remote`.
+        "neighbour": Kind(
+            command=f"{_DAPHNE} config.asgi:application",
+            prefix="--root-path {prefix}",
+            settings="tests.remote.library",
+            directory=REPOSITORY / "example_project",
+        ),
     }
 )
 

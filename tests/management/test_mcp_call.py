@@ -237,6 +237,7 @@ def test_only_the_name_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "message"),
     [
         ({"header": ["A: b"]}, "--header is for --url"),
+        ({"oauth": True}, "--oauth is for --url"),
         ({"timeout": 0.0}, "--timeout 0: give seconds"),
         ({"timeout": float("nan")}, "--timeout nan: give seconds"),
     ],
@@ -342,7 +343,9 @@ def test_a_token_of_the_environment_is_sent_and_never_shown(
         return LOCAL if request.headers.get("authorization") == "Bearer s3cret" else None
 
     url = mcp_live_server.url(shop, authenticate=by_token)
-    with pytest.raises(CommandError, match=r"401.* MCP_TOKEN in the environment, or --header"):
+    with pytest.raises(
+        CommandError, match=r"401.* MCP_TOKEN in the environment, --header or --oauth"
+    ):
         call(shop, "shout", "text=hi", url=url)
     monkeypatch.setenv("MCP_TOKEN", "s3cret")
     assert call(shop, "shout", "text=hi", url=url).out == "HI\n"

@@ -38,7 +38,9 @@ def staff(door: Door, settings: Any) -> Browser:
 
 
 def allowed_to_change(kind: str) -> None:
-    permission = Permission.objects.get(codename=f"change_{kind}")
+    permission = Permission.objects.get(
+        content_type__app_label="django_mcp_oauth", codename=f"change_{kind}"
+    )
     permission.user_set.add(get_user_model().objects.get(username="stella"))
 
 

@@ -50,7 +50,7 @@ from .interaction import Handlers, Interaction, NoInteraction, Visit
 from .loopback import LoopbackBrowser
 from .oauth import OAuth
 from .registration import Registration
-from .storage import MemoryStorage, TokenStorage
+from .storage import MemoryStorage, TakesTurns, TokenStorage
 from .unattended import ClientCredentials, EnterpriseManaged, IdentityProvider, JwtBearer
 from .values import ClientInformation, Tokens
 
@@ -85,6 +85,7 @@ __all__ = [
     "RequestFailed",
     "ResourceMismatch",
     "StateMismatch",
+    "TakesTurns",
     "TokenRefused",
     "TokenRejected",
     "TokenStorage",

@@ -21,7 +21,7 @@ from . import scopes as scope_rules
 from .challenges import NO_CHALLENGE, Challenge, bearer_challenge
 from .client_authentication import Signer
 from .code_flow import AuthorizationResponse, Pending, accept, prepare
-from .discovery import Discovery, discover
+from .discovery import Discovery, authorization_server, discover
 from .errors import RegistrationError, TokenRefused
 from .grants import Grantor
 from .registration import Registration, register, still_valid
@@ -168,6 +168,19 @@ class Authorization:
             return await self._without_refresh(tokens)
         await self.storage.set_tokens(self.server_url, renewed)
         return renewed
+
+    async def revoke(self, tokens: Tokens) -> bool:
+        """Have the authorization server that gave `tokens` end them.
+
+        False where it has no endpoint for that, or the client is not known there any more. The
+        storage is left alone: take them out of it first. Raises OAuthError.
+        """
+        metadata = await self._sender.run(authorization_server(tokens.issuer))
+        found = Discovery(resource=tokens.resource, metadata=metadata)
+        client = await self._known_client(found)
+        if client is None:
+            return False
+        return await self._sender.run(self._grantor(found, client).revoke(tokens))
 
     def wanted(
         self, found: Discovery, challenge: Challenge, before: Iterable[str]

@@ -30,6 +30,13 @@ from .urls import (
 
 D = TypeVar("D", bound=Document)
 
+_ENDPOINTS = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+    "revocation_endpoint",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
@@ -197,7 +204,7 @@ def _read(model: type[D], document: Mapping[str, Any], url: str) -> D:
 
 
 def _with_safe_endpoints(metadata: AuthorizationServerMetadata) -> AuthorizationServerMetadata:
-    for name in ("authorization_endpoint", "token_endpoint", "registration_endpoint"):
+    for name in _ENDPOINTS:
         if url := getattr(metadata, name):
             check_url(url, f"The {name} of {metadata.issuer!r}")
     return metadata

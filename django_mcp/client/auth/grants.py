@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from . import scopes as scope_rules
 from .client_authentication import Authentication, Signer, authentication
 from .discovery import Discovery
-from .errors import RegistrationError, RequestFailed, TokenRefused
+from .errors import OAuthError, RegistrationError, RequestFailed, TokenRefused
 from .steps import Reply, Steps, complaint
 from .values import ClientInformation, Tokens
 
@@ -88,6 +89,29 @@ class Grantor:
         """An assertion that the authorization server trusts becomes a token (RFC 7523)."""
         form = _with_scope({"grant_type": JWT_BEARER, "assertion": assertion}, scopes)
         return self._tokens(form, requested=scopes, granted=scopes)
+
+    def revoke(self, tokens: Tokens) -> Steps[bool]:
+        """Have the authorization server end tokens (RFC 7009); False where it has no way to.
+
+        The refresh token first: with it most end the access token too, but they need not.
+        Raises TokenRefused and RequestFailed.
+        """
+        endpoint = self.found.metadata.revocation_endpoint
+        if not endpoint:
+            return False
+        known = authentication(
+            self.client, self.found.metadata.revocation_endpoint_auth_methods_supported, self.signer
+        )
+        for hint, token in (
+            ("refresh_token", tokens.refresh_token),
+            ("access_token", tokens.access_token),
+        ):
+            if token is None:
+                continue
+            reply = yield _post(endpoint, {"token": token, "token_type_hint": hint}, known)
+            if reply.status != HTTPStatus.OK:
+                raise _refusal(reply, [token, *known.secrets], "does not end a token")
+        return True
 
     def _tokens(
         self,
@@ -161,13 +185,17 @@ def token_exchange(
 
 def ask(endpoint: str, form: Mapping[str, str], known: Authentication) -> Steps[TokenReply]:
     """Send `form`, and read what comes back. Raises TokenRefused and RequestFailed."""
-    reply = yield httpx.Request(
+    reply = yield _post(endpoint, form, known)
+    return _read(reply, [*(form.get(name) for name in _SECRETS), *known.secrets])
+
+
+def _post(endpoint: str, form: Mapping[str, str], known: Authentication) -> httpx.Request:
+    return httpx.Request(
         "POST",
         endpoint,
         data={**form, **known.form},
         headers={"Accept": "application/json", **known.headers},
     )
-    return _read(reply, [*(form.get(name) for name in _SECRETS), *known.secrets])
 
 
 def _read(reply: Reply, secrets: Sequence[str | None]) -> TokenReply:
@@ -181,20 +209,25 @@ def _read(reply: Reply, secrets: Sequence[str | None]) -> TokenReply:
                 f"{reply.url!r} answered with a token that cannot be read; look at {fields}.",
                 url=reply.url,
             ) from None
+    raise _refusal(reply, secrets, "gives no token")
+
+
+def _refusal(reply: Reply, secrets: Sequence[str | None], what: str) -> OAuthError:
+    """What a reply that is no answer is raised as."""
     said = complaint(reply, secrets)
     if reply.status >= 500 or reply.status == 429:
         # Trouble over there: it does not say that the grant is no good.
-        raise RequestFailed(
+        return RequestFailed(
             f"{reply.url!r} could not answer: {said.text}. Try again later.", url=reply.url
         )
     if 300 <= reply.status < 400:
-        raise RequestFailed(
+        return RequestFailed(
             f"{reply.url!r} answered {reply.status}; what is sent to a token endpoint is not sent"
             " on to another place. The authorization server has to name the right endpoint.",
             url=reply.url,
         )
-    raise TokenRefused(
-        f"{reply.url!r} gives no token: {said.text}.", error=said.error, status=reply.status
+    return TokenRefused(
+        f"{reply.url!r} {what}: {said.text}.", error=said.error, status=reply.status
     )
 
 

@@ -40,9 +40,13 @@ class AuthorizationServerMetadata(Document):
     authorization_endpoint: str | None = None
     token_endpoint: str | None = None
     registration_endpoint: str | None = None
+    #: Where tokens are given back (RFC 7009).
+    revocation_endpoint: str | None = None
     scopes_supported: Names = ()
     code_challenge_methods_supported: Names = ()
     #: None where it does not say, which stands for `client_secret_basic`.
     token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
+    #: None stands for `client_secret_basic` as well.
+    revocation_endpoint_auth_methods_supported: tuple[str, ...] | None = None
     client_id_metadata_document_supported: bool = False
     authorization_response_iss_parameter_supported: bool = False

@@ -15,7 +15,7 @@ from .errors import InteractionRequired
 from .interaction import Interaction
 from .loopback import LoopbackBrowser
 from .registration import Registration
-from .storage import TokenStorage
+from .storage import TokenStorage, turn
 from .values import Tokens
 
 
@@ -75,16 +75,28 @@ class OAuth(BearerAuth):
         #authorization-server-binding).
         """
         found = await self._found(need)
-        stored = await self.storage.get_tokens(self.server_url)
-        # What was renewed for this request and did not do is not renewed again.
-        renewable = need.attempt == 0 or stored != self._renewed
-        if stored is not None and renewable and not need.step_up:
-            renewed = await self._authorization.refresh(found, stored)
+        if not need.step_up:
+            async with turn(self.storage, self.server_url):
+                renewed = await self._renew(need, found)
             if renewed is not None:
-                self._renewed = renewed
                 return Obtained(tokens=renewed, granted=False)
+        stored = await self.storage.get_tokens(self.server_url)
         tokens = await self._authorize(need, found, stored)
         return Obtained(tokens=tokens, granted=True)
+
+    async def _renew(self, need: Need, found: Discovery) -> Tokens | None:
+        # Somebody else may have done it before it was this one's turn.
+        tokens = await self._stored_by_another(need)
+        if tokens is not None:
+            return tokens
+        stored = await self.storage.get_tokens(self.server_url)
+        # What was renewed for this request and did not do is not renewed again.
+        if stored is None or (need.attempt > 0 and stored == self._renewed):
+            return None
+        renewed = await self._authorization.refresh(found, stored)
+        if renewed is not None:
+            self._renewed = renewed
+        return renewed
 
     async def _found(self, need: Need) -> Discovery:
         known = self._authorization.found

@@ -7,7 +7,8 @@ else.
 
 from __future__ import annotations
 
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Protocol, runtime_checkable
 
 from .values import ClientInformation, Tokens
 
@@ -34,6 +35,26 @@ class TokenStorage(Protocol):
     async def set_client(self, issuer: str, client: ClientInformation | None) -> None:
         """Keep how the client is registered at the authorization server."""
         ...
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """A storage that processes share, and that lets one of them renew at a time.
+
+    A refresh token may be good for one use, and its second use taken for a thief's.
+    """
+
+    def turn(self, server_url: str) -> AbstractAsyncContextManager[None]:
+        """Wait until nobody else renews the tokens for the server, and keep others waiting.
+
+        Neither may last for ever: whoever has the turn may be gone.
+        """
+        ...
+
+
+def turn(storage: TokenStorage, server_url: str) -> AbstractAsyncContextManager[None]:
+    """The turn to renew, where `storage` has turns."""
+    return storage.turn(server_url) if isinstance(storage, TakesTurns) else nullcontext()
 
 
 class MemoryStorage:

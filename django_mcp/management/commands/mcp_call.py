@@ -26,6 +26,7 @@ from ...client import (
     ToolFailed,
     UnexpectedStatus,
 )
+from ...client.auth import OAuth, OAuthError
 from ...memory import MemoryTransport
 from ...protocol import codec
 from ...protocol import types as t
@@ -84,6 +85,11 @@ class Command(BaseCommand):
             help=f"A header for --url. A bearer token is taken from {TOKEN} in the environment.",
         )
         parser.add_argument(
+            "--oauth",
+            action="store_true",
+            help="For --url: log in with the browser of this machine, and use the token once.",
+        )
+        parser.add_argument(
             "--revision",
             choices=[revision.name for revision in REVISIONS],
             help="Speak this revision of the protocol. By default the newest of both sides.",
@@ -98,6 +104,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["header"] and options["url"] is None:
             raise CommandError("--header is for --url: in this process nobody sends headers.")
+        if options["oauth"] and options["url"] is None:
+            raise CommandError("--oauth is for --url: in this process --user says who calls.")
         if not options["timeout"] > 0:  # Not a number is no more than 0 either.
             raise CommandError(f"--timeout {options['timeout']:g}: give seconds, more than 0.")
         try:
@@ -115,9 +123,11 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{error.method}: no answer within {error.seconds:g} s. Wait longer with --timeout."
             ) from None
+        except OAuthError as error:
+            raise CommandError(printable(str(error))) from None
         except ClientError as error:
             is_unknown = isinstance(error, UnexpectedStatus) and error.status == 401
-            more = f" Here that is {TOKEN} in the environment, or --header." if is_unknown else ""
+            more = f" Here: {TOKEN} in the environment, --header or --oauth." if is_unknown else ""
             raise CommandError(printable(f"{error}{more}")) from None
         except KeyboardInterrupt:
             raise CommandError("Cancelled.", returncode=130) from None
@@ -132,9 +142,14 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         terminal = Terminal(self._aside, self._read)
+        auth = OAuth(target) if options["oauth"] else None
+        if auth is not None:
+            # Before the first request: a user takes longer than that may.
+            await auth.sign_in()
         client = Client(
             target,
             headers=_headers(options["header"]) if options["url"] else None,
+            auth=auth,
             revisions=None if options["revision"] is None else [options["revision"]],
             timeout=options["timeout"],
             name="mcp_call",

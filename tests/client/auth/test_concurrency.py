@@ -323,3 +323,43 @@ async def test_a_failure_nobody_waits_for_any_longer_is_nobodys_business() -> No
     loop.set_exception_handler(None)
 
     assert not reported
+
+
+class InTurns(MemoryStorage):
+    """A storage that processes share, of which one renews at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = anyio.Lock()
+        self.waiting = 0
+
+    @asynccontextmanager
+    async def turn(self, server_url: str) -> AsyncIterator[None]:
+        self.waiting += 1
+        async with self.lock:
+            yield
+
+
+async def test_of_two_processes_with_a_storage_that_has_turns_one_renews(world: World) -> None:
+    storage = InTurns()
+    await storage.set_client(ISSUER, (await (await storage_with(world)).get_client(ISSUER)))
+    await storage.set_tokens(SERVER, world.stored("read"))
+    world.valid.clear()
+    gate = world.answers[TOKEN] = Gate(world)
+    statuses: list[int] = []
+
+    async def process() -> None:
+        async with world.http(auth=oauth(world, storage=storage)) as client:
+            statuses.append((await client.post(SERVER)).status_code)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(process)
+        tasks.start_soon(process)
+        while storage.waiting < 2:
+            await anyio.lowlevel.checkpoint()
+        await gate.reached.wait()
+        gate.open.set()
+
+    assert statuses == [200, 200]
+    assert [form["grant_type"] for form in world.forms] == ["refresh_token"]
+    assert world.visits == []

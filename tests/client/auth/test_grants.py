@@ -318,3 +318,46 @@ def test_a_token_is_renewed_before_it_runs_out() -> None:
     assert (expiry(3600) or 0) - now == pytest.approx(3570, abs=5)
     assert (expiry(10) or 0) - now == pytest.approx(9, abs=5)
     assert expiry(None) is None
+
+
+# ---------------------------------------------------------------------------------- giving back
+
+REVOKE = f"{ISSUER}/revoke"
+
+
+def revoking(answer: object, **metadata: Any) -> tuple[bool, list[dict[str, str]]]:
+    """What giving TOKENS back came to, and the forms that were sent."""
+    found = discovery(**{"revocation_endpoint": REVOKE, **metadata})
+    grantor = Grantor(found=found, client=client(client_secret="S3"))
+    done, asked = play(grantor.revoke(TOKENS), {REVOKE: answer})
+    return done, [form(request) for request in asked]
+
+
+def test_both_tokens_are_given_back_and_the_refresh_token_first() -> None:
+    done, forms = revoking({}, revocation_endpoint_auth_methods_supported=["client_secret_post"])
+
+    known = {"client_id": "me:1", "client_secret": "S3"}
+    assert done
+    assert forms == [
+        {"token": "RT", "token_type_hint": "refresh_token", **known},
+        {"token": "old", "token_type_hint": "access_token", **known},
+    ]
+
+
+def test_where_nothing_can_be_given_back_nothing_is_sent() -> None:
+    assert revoking({}, revocation_endpoint=None) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((400, {"error": "unsupported_token_type", "error_description": "no RT"}), TokenRefused),
+        (503, RequestFailed),
+        (302, RequestFailed),
+    ],
+)
+def test_a_token_that_is_not_ended_is_told(answer: object, error: type[OAuthError]) -> None:
+    with pytest.raises(error) as caught:
+        revoking(answer)
+
+    assert "RT" not in str(caught.value)

@@ -1,0 +1,11 @@
+"""A site whose users connect to other servers."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("remote/", include("django_mcp.remote.urls")),
+]
