@@ -7,8 +7,8 @@ what is remembered is the statement, and what a row was read as, which counts fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from django.db import connections, router
 from django.db.models import Model, QuerySet
@@ -35,7 +35,7 @@ class Prepared(Generic[T]):
         self._model = model
         self._query = query
         self._read = read
-        self._statements: dict[tuple[str, str], tuple[str, Sequence[Any]]] = {}
+        self._statements: dict[tuple[str, str], _Statement] = {}
         self._seen: dict[tuple[str, ...], tuple[Any, T]] = {}
 
     def ask(self, *values: str) -> T | None:
@@ -43,15 +43,12 @@ class Prepared(Generic[T]):
         is none. One statement. For a thread."""
         using = router.db_for_read(self._model)
         connection = connections[using]
-        known = self._statements.get((using, connection.vendor))
-        if known is None:
-            known = self._statements[using, connection.vendor] = self._written(using, len(values))
-        statement, places = known
+        statement = self._statements.get((using, connection.vendor))
+        if statement is None:
+            statement = _written(self._query, using, len(values))
+            self._statements[using, connection.vendor] = statement
         with connection.cursor() as cursor:
-            cursor.execute(
-                statement,
-                [values[each.number] if isinstance(each, _Place) else each for each in places],
-            )
+            cursor.execute(statement.text, statement.parameters(values))
             row = cursor.fetchone()
         if row is None:
             return None
@@ -64,21 +61,36 @@ class Prepared(Generic[T]):
         self._seen[values] = (row, value)
         return value
 
-    def _written(self, using: str, number: int) -> tuple[str, Sequence[Any]]:
-        """The statement, and its parameters with a place for each of the values."""
-        marks = [f"the value of place {place}" for place in range(number)]
-        statement, parameters = self._query(*marks).query.get_compiler(using).as_sql()
-        places = [_Place(marks.index(p)) if p in marks else p for p in parameters]
-        if {each.number for each in places if isinstance(each, _Place)} != set(range(number)):
-            raise TypeError("the conditions of a prepared query have to be equal to texts")
-        return statement, places
+
+class _Statement(NamedTuple):
+    """Its text, with a name for each parameter; the parameters that are always the same, and the
+    names of the others, in the order of the values.
+
+    With names the text is made by one `%`. Places without, Django looks for with a regular
+    expression on SQLite, which takes longer than the query.
+    """
+
+    text: str
+    fixed: Mapping[str, Any]
+    names: Sequence[Sequence[str]]
+
+    def parameters(self, values: Sequence[str]) -> dict[str, Any]:
+        found = dict(self.fixed)
+        for names, value in zip(self.names, values, strict=True):
+            for name in names:
+                found[name] = value
+        return found
 
 
-class _Place:
-    """Where one of the values goes."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
+def _written(query: Callable[..., QuerySet[Any]], using: str, number: int) -> _Statement:
+    marks = [f"the value of place {place}" for place in range(number)]
+    text, parameters = query(*marks).query.get_compiler(using).as_sql()
+    given = {f"p{place}": parameter for place, parameter in enumerate(parameters)}
+    names = [[name for name, parameter in given.items() if parameter == mark] for mark in marks]
+    if not all(names) or text.count("%") != len(given):
+        raise TypeError("the conditions of a prepared query have to be equal to texts")
+    fixed = {name: value for name, value in given.items() if value not in marks}
+    return _Statement(text % tuple(f"%({name})s" for name in given), fixed, names)
 
 
 def _object_of(query: QuerySet[Any], row: Sequence[Any]) -> Any:
