@@ -120,6 +120,7 @@ class _Round:
         self._every = every
         self._staying: dict[_Asked, None] = {}
         self._asking: set[asyncio.Task[None]] = set()
+        self._pace = every
         self._is_timed = False
         self._is_in_doubt = False
 
@@ -127,7 +128,7 @@ class _Round:
         """Ask `stay` when it is due, after all who are here already."""
         stay.due = asyncio.get_running_loop().time() + self._every
         self._staying[stay] = None
-        if not self._is_timed:
+        if not self._is_timed and not self._asking:
             self._go_on_at(stay.due)
 
     def remove(self, stay: _Asked) -> None:
@@ -149,11 +150,13 @@ class _Round:
             return  # Whoever comes next sets the timer.
         now = asyncio.get_running_loop().time()
         if first.due > now:
+            self._pace = self._every
             self._go_on_at(first.due)
         elif len(self._asking) < AT_ONCE:
-            count = len(self._staying) + len(self._asking)
+            # No slower until all are asked who are due, however many are turned out meanwhile.
+            self._pace = min(self._pace, self._every / 2 / len(self._staying))
             self._begin(first)
-            self._go_on_at(now + self._every / 2 / count)
+            self._go_on_at(now + self._pace)
         # Otherwise with the next answer.
 
     def _begin(self, stay: _Asked) -> None:
