@@ -132,7 +132,8 @@ async def test_a_thousand_who_came_at_once_are_asked_at_an_even_pace() -> None:
     assert in_one_second <= 2 * 1000 / EVERY + 1
     for guest in guests:
         gaps = [b - a for a, b in zip([0.0, *guest.asked], guest.asked, strict=False)]
-        assert min(gaps) >= EVERY - 0.001 and max(gaps) <= 1.5 * EVERY + 0.1
+        assert min(gaps) >= EVERY - 0.001
+        assert max(gaps) <= 1.5 * EVERY + 0.1
 
 
 @on_clockwork
@@ -179,7 +180,8 @@ async def test_doubt_ends_a_stay_after_so_many_times_in_a_row() -> None:
     in_doubt, now_and_then = Guest(stays, fails), Guest(stays, on_and_off)
     await asyncio.sleep(3600)
 
-    assert in_doubt.refused is not None and in_doubt.refused.status == 503
+    assert in_doubt.refused is not None
+    assert in_doubt.refused.status == 503
     assert len(in_doubt.asked) == DOUBTS
     assert in_doubt.out_at <= 1.5 * DOUBTS * 30
     assert (kept.refused, now_and_then.refused) == (None, None)
