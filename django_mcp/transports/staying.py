@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -140,7 +141,8 @@ class _Round:
 
     def _go_on_at(self, when: float) -> None:
         self._is_timed = True
-        asyncio.get_running_loop().call_at(when, self._go_on)
+        # In a context of its own: that of whoever happens to be served now is none of the others'.
+        asyncio.get_running_loop().call_at(when, self._go_on, context=Context())
 
     def _go_on(self) -> None:
         """Ask the first in line, if it is due; then come back for the next."""

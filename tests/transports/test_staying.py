@@ -7,6 +7,7 @@ import gc
 import selectors
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -232,6 +233,22 @@ async def test_who_cannot_be_turned_out_keeps_nobody_from_being_asked() -> None:
     await asyncio.sleep(100)
 
     assert len(other.asked) == 3
+
+
+@on_clockwork
+async def test_nobody_is_asked_in_the_context_of_another() -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    seen: list[str] = []
+
+    async def look() -> Caller:
+        seen.append(name.get())
+        return ANNA
+
+    name.set("anna")
+    Guest(Stays(30), look)
+    await asyncio.sleep(70)
+
+    assert seen == ["nobody", "nobody"]
 
 
 def test_a_loop_that_has_ended_is_not_kept() -> None:
