@@ -17,7 +17,14 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
 
 #: Rates by their scopes.
 Throttles: TypeAlias = Mapping[str, str]
@@ -46,6 +53,9 @@ class Settings:
     """Where `get_asgi_application()` mounts the default server."""
     authentication: str | Callable[..., Any] | None = None
     """A callable, or the dotted path of one, that turns a request into a Principal."""
+    reauthenticate_every: NonNegativeFloat | None = 30.0
+    """Seconds after which whoever is connected, or has a call that runs, is authenticated again;
+    0 or None for never."""
     allowed_origins: Sequence[str] = ()
     """Origins of other sites whose pages may call the endpoint."""
 

@@ -112,6 +112,7 @@ def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -
         "guard": guard,
         "max_depth": options.max_json_depth,
         "keep_alive": options.keep_alive,
+        "again_every": options.reauthenticate_every or 0,
         "failures": None if failed is None else Failures(failed, options.trusted_proxies),
     }
 

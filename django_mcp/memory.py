@@ -17,6 +17,7 @@ from .client.transports.pipes import PipeChannel
 from .server.access import LOCAL, Principal
 from .server.exchange import Caller
 from .server.server import MCPServer
+from .transports.staying import Stay
 from .transports.stdio import Stdio
 
 #: Bytes that may wait in each direction.
@@ -100,7 +101,7 @@ class _Pipe:
 
     def __init__(self, server: MCPServer, principal: Principal) -> None:
         self._to_server, self._to_client = _Stream(), _Stream()
-        endpoint = Stdio(server=server, caller=Caller(principal), grace=GRACE)
+        endpoint = Stdio(server=server, stay=Stay(Caller(principal)), grace=GRACE)
         streams = _ServerStreams(self._to_server, self._to_client)
         self._serving = asyncio.get_running_loop().create_task(self._serve(endpoint, streams))
 

@@ -16,12 +16,13 @@ from inspect import isawaitable
 from itertools import count
 from typing import Any, ClassVar
 
-from django_mcp import MCPServer
+from django_mcp import MCPServer, conf
 from django_mcp.authentication import anonymous
 from django_mcp.protocol import sse
 from django_mcp.routing import MCPRouter, mount
 from django_mcp.server.exchange import Caller
 from django_mcp.transports.http.types import HttpRequest, Refused, read_headers
+from django_mcp.transports.staying import Stays
 from django_mcp.transports.stdio import Stdio
 from tests.doors import AsgiDoor, Reply, Request
 
@@ -373,7 +374,9 @@ async def _serve_streams(server: MCPServer, authenticate: Any, line: PipeLine) -
             raise Refused
         return Caller(principal, request.headers)
 
-    await Stdio(server=server, caller=await caller(), renew=caller, grace=0)(line)
+    every = conf.get().reauthenticate_every or 0
+    stay = Stays(every).stay(await caller(), caller)
+    await Stdio(server=server, stay=stay, grace=0)(line)
 
 
 async def nobody(scope: Any, receive: Any, send: Any) -> None:

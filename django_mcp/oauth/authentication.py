@@ -19,6 +19,7 @@ from ..transports.http.types import HttpRequest, Refused
 from . import conf
 from .addresses import resource_of
 from .challenges import challenge
+from .discretion import discreet
 
 #: What a bearer token is made of (RFC 6750, section 2.1), and the longest that is looked at.
 TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,8192}=*")
@@ -42,6 +43,7 @@ class Bearer:
     basic/authorization#token-requirements).
     """
 
+    @discreet
     def __call__(self, request: HttpRequest) -> Principal:
         """The party that the token of `request` speaks for; raises Refused."""
         scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")

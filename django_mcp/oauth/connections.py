@@ -14,12 +14,12 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
 from . import cimd, conf, personal, resources
 from .addresses import site_of
 from .connecting import disconnect
+from .discretion import discreet
 from .forms import TokenForm
 from .models import Connection, PersonalToken
 from .pages import page
@@ -56,7 +56,7 @@ def end(request: HttpRequest) -> HttpResponse:
 @require_POST
 @csrf_protect
 @login_required
-@sensitive_variables("secret")
+@discreet
 def make_token(request: HttpRequest) -> HttpResponse:
     """Make a personal token, and show it."""
     if not conf.get().personal_tokens:

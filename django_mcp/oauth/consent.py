@@ -26,6 +26,7 @@ from django.views.decorators.csrf import csrf_protect
 from . import cimd, clients, conf, redirects, resources
 from .addresses import issuer_of, site_of
 from .connecting import connect
+from .discretion import discreet
 from .issuing import issue_code
 from .models import Client, Connection
 from .pages import page
@@ -70,6 +71,7 @@ class Asked:
 
 @csrf_protect
 @login_not_required
+@discreet
 def authorize(request: HttpRequest) -> HttpResponse:
     """RFC 6749, section 3.1: GET shows the page, POST answers it."""
     try:

@@ -16,6 +16,7 @@ from oauth2_provider.models import AbstractApplication
 from ..backends.throttles import wait_after
 from ..conf import Rate
 from . import clients, conf
+from .discretion import discreet
 from .documents import NoObject, json_object
 from .http import address_of_client, cross_origin, oauth_error
 from .models import Client
@@ -35,6 +36,7 @@ _KEPT: Final = ("client_uri", "logo_uri", "software_id", "software_version", "ap
 
 
 @cross_origin("POST")
+@discreet
 def register(request: HttpRequest) -> HttpResponse:
     """RFC 7591, section 3."""
     options = conf.get()

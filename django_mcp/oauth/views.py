@@ -21,6 +21,7 @@ from ..backends.throttles import Allowance, check_spent, count, wait_after
 from ..conf import Rate
 from ..server.gates import Throttled
 from . import conf, issuing, services
+from .discretion import discreet
 from .http import address_of_client, cross_origin, oauth_error
 
 #: The parameters that may be there once only (RFC 6749, section 3.2).
@@ -50,7 +51,7 @@ def _endpoint(answer: Any) -> Any:
     Each has transactions of its own, which begin with a write; one around the whole request would
     begin with a read.
     """
-    guarded = cross_origin("POST")(sensitive_post_parameters()(answer))
+    guarded = cross_origin("POST")(sensitive_post_parameters()(discreet(answer)))
     return transaction.non_atomic_requests(guarded)
 
 

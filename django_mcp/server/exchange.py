@@ -44,7 +44,7 @@ class Caller:
     headers: Mapping[str, str] | None = None
     url_kwargs: Mapping[str, Any] = field(default_factory=dict)
     origin: str | None = None
-    request: Any = None
+    request: Any = field(default=None, repr=False)
     streams: bool = True
     challenge: Callable[[Sequence[str]], list[tuple[bytes, bytes]]] | None = None
 

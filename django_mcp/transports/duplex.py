@@ -24,13 +24,14 @@ from ..protocol.jsonrpc import MAX_DEPTH, Message, Request, RequestId
 from ..server.access import ANONYMOUS
 from ..server.broker import InMemoryBroker
 from ..server.conversations import Conversation, introduce
-from ..server.exchange import Caller, Link
+from ..server.exchange import Link
 from ..server.hub import Hub
 from ..server.server import MCPServer
 from ..server.sessions import OneSession
 from ..server.subscriptions import MAX_LISTENERS, MAX_OF_ANONYMOUS, MAX_OF_ONE
 from ..server.telling import Listener, tell
-from .wire import LAST_WORDS, Wire
+from .staying import LAST_WORDS, Stay
+from .wire import Wire
 
 logger = logging.getLogger("django_mcp")
 
@@ -43,7 +44,7 @@ class TooManyConnections(ProtocolError):
 
 
 class Duplex(Wire):
-    """A connection of `caller`, and the session on it; the line of a hub, the mouth of its calls.
+    """A connection that carries a session; the line of a hub, the mouth of its calls.
 
     What `Wire` does not take: `is_kept` is True where a store knows of the session as well.
     """
@@ -51,23 +52,21 @@ class Duplex(Wire):
     def __init__(
         self,
         server: MCPServer,
-        caller: Caller,
+        stay: Stay,
         session: OneSession,
         write: Callable[[bytes], Awaitable[None]],
         *,
         is_kept: bool,
         patience: float | None,
-        renew: Callable[[], Awaitable[Caller]] | None,
         max_depth: int = MAX_DEPTH,
         grace: float = 0,
         last_words: float = LAST_WORDS,
     ) -> None:
         super().__init__(
             server,
-            caller,
+            stay,
             write,
             patience=patience,
-            renew=renew,
             max_depth=max_depth,
             grace=grace,
             last_words=last_words,

@@ -28,7 +28,7 @@ CANCELLED: Final = "notifications/cancelled"
 
 
 class Enveloped(Wire):
-    """A connection of `caller` without a session; see `Wire`."""
+    """A connection without a session; see `Wire`."""
 
     _calls: dict[RequestId, _Call]
 

@@ -25,12 +25,12 @@ from ..protocol.handshake import INITIALIZE, PING
 from ..protocol.jsonrpc import MAX_DEPTH, Request
 from ..protocol.revisions import Era
 from ..server.conversations import new_session
-from ..server.exchange import Caller
 from ..server.server import MCPServer
 from ..server.sessions import OneSession, new_id
 from .duplex import Duplex
 from .enveloped import Enveloped
 from .http.guard import MAX_BODY
+from .staying import Stay
 
 #: What a session remembers of being opened here.
 TRANSPORT: Final = "stdio"
@@ -71,13 +71,12 @@ class _Opening(NamedTuple):
 class Stdio:
     """One server for one client. Called with the streams, it serves them to the end of input.
 
-    `renew` is as in `wire.Wire`. `max_body` is in bytes, `max_depth` in levels of JSON, `grace` in
-    seconds: how long calls go on after the end of input.
+    `stay` is that of who has begun the process. `max_body` is in bytes, `max_depth` in levels of
+    JSON, `grace` in seconds: how long calls go on after the end of input.
     """
 
     server: MCPServer
-    caller: Caller
-    renew: Callable[[], Awaitable[Caller]] | None = None
+    stay: Stay
     max_body: int = MAX_BODY
     max_depth: int = MAX_DEPTH
     grace: float = GRACE
@@ -103,22 +102,20 @@ class Stdio:
         if era is Era.STATELESS:
             return Enveloped(
                 self.server,
-                self.caller,
+                self.stay,
                 write,
                 patience=None,
-                renew=self.renew,
                 max_depth=self.max_depth,
                 grace=self.grace,
                 last_words=LAST_WORDS,
             )
         return Duplex(
             self.server,
-            self.caller,
-            OneSession(new_session(self.server, self.caller, new_id(), TRANSPORT)),
+            self.stay,
+            OneSession(new_session(self.server, self.stay.caller, new_id(), TRANSPORT)),
             write,
             is_kept=False,
             patience=None,
-            renew=self.renew,
             max_depth=self.max_depth,
             grace=self.grace,
             last_words=LAST_WORDS,

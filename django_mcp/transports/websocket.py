@@ -11,20 +11,20 @@ Source: RFC 6455.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ..protocol import jsonrpc
 from ..server.conversations import new_session
-from ..server.exchange import Caller
 from ..server.sessions import OneSession, new_id
 from .duplex import Duplex
 from .http.entrance import Entrance
 from .http.guard import Refusal
 from .http.responses import WRITE_TIMEOUT
 from .http.types import JSON, Disconnected, HttpRequest, ReplyHeaders
+from .staying import Stay
 
 SUBPROTOCOL: Final = "mcp"
 #: What a session remembers of being opened here.
@@ -35,6 +35,7 @@ LAST_WORDS: Final = 1.0
 #: Why a socket is closed (RFC 6455, section 7.4.1).
 GOING_AWAY: Final = 1001
 UNSUPPORTED_DATA: Final = 1003
+POLICY_VIOLATION: Final = 1008
 MESSAGE_TOO_BIG: Final = 1009
 INTERNAL_ERROR: Final = 1011
 
@@ -116,19 +117,16 @@ class WebSocketEndpoint(Entrance):
                 f"Sec-WebSocket-Protocol must offer {SUBPROTOCOL!r}, which is what is spoken here.",
                 status=400,
             )
-        return self._connection(caller, socket, lambda: self.caller_of(request, address))
+        return self._connection(self.stay_of(request, address, caller), socket)
 
-    def _connection(
-        self, caller: Caller, socket: Socket, renew: Callable[[], Awaitable[Caller]]
-    ) -> Duplex:
+    def _connection(self, stay: Stay, socket: Socket) -> Duplex:
         return Duplex(
             self.server,
-            caller,
-            OneSession(new_session(self.server, caller, new_id(), TRANSPORT)),
+            stay,
+            OneSession(new_session(self.server, stay.caller, new_id(), TRANSPORT)),
             lambda body: socket.send(body.decode()),
             is_kept=False,
             patience=WRITE_TIMEOUT,
-            renew=renew,
             max_depth=self.max_depth,
         )
 
@@ -141,6 +139,8 @@ class WebSocketEndpoint(Entrance):
         except Exception as error:
             self.refusal_of(error)
             return INTERNAL_ERROR, ""
+        if connection.refused is not None:
+            return POLICY_VIOLATION, "You are let in no longer: authenticate anew."
         return GOING_AWAY, ""
 
     async def _messages(self, socket: Socket) -> AsyncIterator[bytes]:

@@ -21,6 +21,7 @@ from ..protocol.jsonrpc import MAX_DEPTH, Message, RequestId
 from ..server.exchange import Caller
 from ..server.server import MCPServer
 from .http.types import Refused
+from .staying import LAST_WORDS, Stay
 
 T = TypeVar("T")
 
@@ -31,10 +32,6 @@ MAX_IN_FLIGHT: Final = 256
 #: Bytes of messages that may wait to be looked at, and to be written.
 MAX_INCOMING: Final = 16 * 1024 * 1024
 MAX_OUTGOING: Final = 1024 * 1024
-#: Seconds after which it is asked again whether a client may be connected.
-RENEW_EVERY: Final = 30.0
-#: Seconds that what is cancelled has to end, before it is left to itself.
-LAST_WORDS: Final = 5.0
 
 #: What a message costs beside its bytes.
 _OVERHEAD: Final = 200
@@ -108,12 +105,11 @@ class Box:
 
 
 class Wire:
-    """A connection of `caller`; the outlet of what is answered on it.
+    """A connection of somebody who stays; the outlet of what is answered on it.
 
     `write` puts one message on the wire and returns when that has taken it; it raises OSError once
     the client has gone. One that takes longer than `patience` seconds counts as gone; None waits
-    for ever. `renew` says who the caller is now, with the rights there are now, and raises
-    ProtocolError or Refused where it may be connected no longer; None where that never changes.
+    for ever. `refused` is why the client was disconnected that may be connected no longer.
 
     Where input ends, what came by then is still looked at, and requests have `grace` seconds to be
     answered; with 0 the connection ends at once. What is cancelled then has `last_words` seconds.
@@ -122,20 +118,19 @@ class Wire:
     def __init__(
         self,
         server: MCPServer,
-        caller: Caller,
+        stay: Stay,
         write: Callable[[bytes], Awaitable[None]],
         *,
         patience: float | None,
-        renew: Callable[[], Awaitable[Caller]] | None,
         max_depth: int = MAX_DEPTH,
         grace: float = 0,
         last_words: float = LAST_WORDS,
     ) -> None:
         self._server = server
-        self._caller = caller
+        self._stay = stay
         self._write = write
         self._patience = patience
-        self._renew = renew
+        self.refused: Refused | None = None
         self._max_depth = max_depth
         self._grace = grace
         self._last_words = last_words
@@ -144,6 +139,10 @@ class Wire:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._answering: set[asyncio.Task[Any]] = set()
         self._over = asyncio.Event()
+
+    @property
+    def _caller(self) -> Caller:
+        return self._stay.caller
 
     @property
     def owner(self) -> str:
@@ -185,31 +184,21 @@ class Wire:
         An error among the messages is one that could not be read, and is what the client is told.
         """
         parts = [self._serve(), self._carry_out(), self._over.wait()]
-        if self._renew is not None:
-            parts.append(self._keep_admitted(self._renew))
         if incoming is not None:
             parts.append(self._carry_in(incoming))
         tasks = [self._start(part) for part in parts]
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        self._stay.begin(self._turn_out)
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stay.end()
         self._over.set()
         for task in done:
             task.result()
 
-    async def _keep_admitted(self, renew: Callable[[], Awaitable[Caller]]) -> None:
-        """Return once the caller may be connected no longer, as a user who was disabled."""
-        while True:
-            await asyncio.sleep(RENEW_EVERY)
-            try:
-                caller = await renew()
-            except (Refused, ProtocolError):
-                return
-            except Exception:
-                # As while the database is away: that takes nobody's rights.
-                logger.exception("It cannot be told whether a caller may still be connected")
-                continue
-            if caller.principal.id != self.owner:
-                return
-            self._caller = caller
+    async def _turn_out(self, refused: Refused) -> None:
+        self.refused = refused
+        self.give_way()
 
     async def _end(self) -> None:
         """Cancel what still runs, and wait for it to end."""

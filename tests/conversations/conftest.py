@@ -48,6 +48,12 @@ def server() -> MCPServer:
 
 
 @pytest.fixture
+def asked_often(settings: Any) -> None:
+    """Has the authentication asked again and again of who stays."""
+    settings.DJANGO_MCP = {**settings.DJANGO_MCP, "REAUTHENTICATE_EVERY": 0.005}
+
+
+@pytest.fixture
 def leaves_nothing(request: pytest.FixtureRequest, server: MCPServer) -> None:
     """Fails the test where a task, or anything in the hub of `server`, is left at its end."""
     test = request.node.obj

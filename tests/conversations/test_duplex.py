@@ -10,7 +10,7 @@ import pytest
 from django_mcp import Context, MCPServer, Principal
 from django_mcp.authentication import Refused
 from django_mcp.server.sessions import Session
-from django_mcp.transports import duplex, websocket, wire
+from django_mcp.transports import duplex, staying, websocket, wire
 from django_mcp.transports.http import responses
 from tests.conversations.talk import DECLINED, accepted, by_name
 from tests.lines import (
@@ -686,9 +686,8 @@ async def test_a_function_knows_who_calls(kind: str, server: MCPServer) -> None:
 
 @pytest.mark.parametrize("outcome", ["none", "refused", "another"])
 async def test_a_caller_who_may_be_connected_no_longer_is_disconnected(
-    kind: str, server: MCPServer, monkeypatch: pytest.MonkeyPatch, outcome: str
+    kind: str, server: MCPServer, asked_often: None, outcome: str
 ) -> None:
-    monkeypatch.setattr(wire, "RENEW_EVERY", 0.01)
     calls, disabled = Calls(server), asyncio.Event()
 
     def authenticate(request: Any) -> Principal | None:
@@ -709,9 +708,13 @@ async def test_a_caller_who_may_be_connected_no_longer_is_disconnected(
 
 
 async def test_the_rights_of_a_caller_are_those_of_now(
-    kind: str, server: MCPServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kind: str,
+    server: MCPServer,
+    asked_often: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(wire, "RENEW_EVERY", 0.01)
+    monkeypatch.setattr(staying, "DOUBTS", 1_000_000)
     asked: asyncio.Queue[None] = asyncio.Queue()
     scopes: list[str] | None = ["write"]
 
@@ -743,4 +746,4 @@ async def test_the_rights_of_a_caller_are_those_of_now(
         await renewed()
         params = {"name": "write", "arguments": {}}
         assert (await line.error("tools/call", params))["message"] == "Unknown tool: write"
-    assert "may still be connected" in caplog.text
+    assert caplog.text.count("It cannot be told whether those who are connected may stay") == 1

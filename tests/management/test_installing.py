@@ -344,3 +344,20 @@ def test_each_host_has_its_files_on_each_platform(tmp_path: Path) -> None:
     assert place("windsurf", "user", "darwin") == "/home/ada/.codeium/windsurf/mcp_config.json"
     assert place("codex", "user", "linux", CODEX_HOME="/c") == "/c/config.toml"
     assert place("codex", "project", "linux") == "/project/.codex/config.toml"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{} = 1", "[{}]", "[[{}]]", "a = {{ b = 1, {} = 1 }}", "  {} = 1"],
+    ids=["pair", "header", "array", "inline", "indented"],
+)
+@pytest.mark.parametrize("part", ["k", "'k'", '"k"', "k "], ids=["bare", "literal", "basic", "gap"])
+def test_a_key_of_very_many_parts_is_not_read(written: str, part: str) -> None:
+    with pytest.raises(Uneditable, match="a key of more than 100 parts"):
+        toml.parse(written.format(".".join([part] * 50_000)))
+
+
+def test_a_key_of_many_parts_and_a_text_with_dots_are_read() -> None:
+    key = ".".join(["k"] * 100)
+    dots = "a." * 50_000
+    assert toml.parse(f"{key} = 1\nt = '{dots}' # {dots}\n")["t"] == dots

@@ -238,6 +238,10 @@ def test_only_the_name_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ({"header": ["A: b"]}, "--header is for --url"),
         ({"oauth": True}, "--oauth is for --url"),
+        (
+            {"url": "http://127.0.0.1:1/mcp", "header": ["Content-Length: 5"]},
+            "--header 'Content-Length': leave it out",
+        ),
         ({"timeout": 0.0}, "--timeout 0: give seconds"),
         ({"timeout": float("nan")}, "--timeout nan: give seconds"),
     ],

@@ -141,6 +141,35 @@ def test_a_dry_run_shows_a_diff_without_secrets_and_writes_nothing(home: Path) -
     assert not (home / "project/.vscode").exists()
 
 
+@pytest.mark.parametrize(
+    "url", ["https://ada:qqqq@host.example/mcp", "https://qqqq@host.example/mcp"]
+)
+@pytest.mark.parametrize("host", ["vscode", "claude-desktop", "windsurf", "codex"])
+def test_a_password_in_a_url_is_a_secret(home: Path, host: str, url: str) -> None:
+    shown = install(host, "--url", url, "--dry-run")
+    assert "********@host.example" in shown
+    said = install(host, "--url", url)
+    with pytest.raises(CommandError) as differs:
+        install(host, "--url", "https://other.example/mcp")
+    for text in (shown, said, str(differs.value)):
+        assert "qqqq" not in text
+
+    found = [each for each in home.rglob("*") if each.is_file() and "qqqq" in each.read_text()]
+    assert [stat.S_IMODE(each.stat().st_mode) for each in found] == [0o600]
+
+
+def test_a_url_that_is_none_is_not_repeated_with_its_password(home: Path) -> None:
+    with pytest.raises(CommandError, match=r"--url 'https://\*{8}@/mcp'") as refused:
+        install("vscode", "--url", "https://ada:qqqq@/mcp")
+    assert "qqqq" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "TE"])
+def test_a_header_that_frames_a_request_is_refused(home: Path, name: str) -> None:
+    with pytest.raises(CommandError, match=f"--header '{name}': leave it out"):
+        install("vscode", "--url", URL, "--header", f"{name}: 5")
+
+
 def test_a_file_does_not_take_over_the_terminal_that_shows_it(home: Path) -> None:
     path = home / "project/.mcp.json"
     path.write_text('{"mcpServers": {"django-mcp": {"command": "\x9b2J\u202e"}}}', "utf-8")

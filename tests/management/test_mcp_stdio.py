@@ -14,6 +14,7 @@ from django_mcp import MCPServer, Principal
 from django_mcp.apps import _is_for_stdio
 from django_mcp.authentication import Refused
 from django_mcp.management.commands.mcp_stdio import _endpoint
+from django_mcp.transports.staying import Stay
 
 
 @pytest.fixture(autouse=True)
@@ -28,25 +29,25 @@ def _connections_are_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_user_is_looked_up_again_and_again() -> None:
     ada = User.objects.create_user("ada")
     endpoint = _endpoint(MCPServer("test"), "ada")
-    assert endpoint.caller.principal == Principal(id=f"user:{ada.pk}", user=ada)
-    renew: Any = endpoint.renew
+    stay: Any = endpoint.stay
+    assert stay.caller.principal == Principal(id=f"user:{ada.pk}", user=ada)
 
     User.objects.filter(pk=ada.pk).update(first_name="Ada")
-    assert async_to_sync(renew)().principal.user.first_name == "Ada"
+    assert async_to_sync(stay.ask)().principal.user.first_name == "Ada"
 
     User.objects.filter(pk=ada.pk).update(is_active=False)
     with pytest.raises(Refused):
-        async_to_sync(renew)()
+        async_to_sync(stay.ask)()
 
     ada.delete()
     with pytest.raises(Refused):
-        async_to_sync(renew)()
+        async_to_sync(stay.ask)()
 
 
 def test_without_a_user_nobody_is_looked_up() -> None:
     endpoint = _endpoint(MCPServer("test"), None)
-    assert endpoint.caller.principal == Principal(id="local")
-    assert endpoint.renew is None
+    assert endpoint.stay.caller.principal == Principal(id="local")
+    assert type(endpoint.stay) is Stay
 
 
 def test_the_settings_bound_what_is_read(settings: Any) -> None:

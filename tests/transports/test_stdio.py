@@ -16,6 +16,7 @@ from django_mcp.server.broker import InMemoryBroker
 from django_mcp.server.exchange import Caller
 from django_mcp.transports import wire
 from django_mcp.transports.http.types import Refused
+from django_mcp.transports.staying import Stay, Stays
 from django_mcp.transports.stdio import Stdio, lines
 from tests.conversations.talk import nothing_is_left
 from tests.lines import (
@@ -48,7 +49,7 @@ def server() -> MCPServer:
 @asynccontextmanager
 async def client(server: MCPServer, **options: Any) -> AsyncIterator[PipeLine]:
     """A client of `server`, that has said nothing yet."""
-    options = {"caller": LOCAL, "grace": 0, **options}
+    options = {"stay": Stay(LOCAL), "grace": 0, **options}
     line = PipeLine(Stdio(server=server, **options), {})
     await line.connect()
     try:
@@ -368,16 +369,13 @@ async def test_everything_that_came_is_answered_at_the_end(server: MCPServer) ->
         await line.ended()
 
 
-async def test_a_user_who_is_disabled_is_disconnected(
-    server: MCPServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wire, "RENEW_EVERY", 0.01)
+async def test_a_user_who_is_disabled_is_disconnected(server: MCPServer) -> None:
     calls = Calls(server)
 
-    async def renew() -> Caller:
+    async def ask() -> Caller:
         raise Refused(403, "disabled")
 
-    async with client(server, renew=renew) as line:
+    async with client(server, stay=Stays(0.01).stay(LOCAL, ask)) as line:
         await line.say(wait("it", 1))
         await soon(calls.begun.get())
         await line.ended()

@@ -26,6 +26,7 @@ from ...server.server import MCPServer
 from ...transports import standard_streams
 from ...transports.descriptors import DescriptorStreams
 from ...transports.http.types import Refused
+from ...transports.staying import Stay, Stays
 from ...transports.stdio import GRACE, LAST_WORDS, Stdio
 from ..named import principal_called, server_called
 
@@ -128,7 +129,7 @@ def _end() -> None:
 
 def _endpoint(server: MCPServer, username: str | None) -> Stdio:
     settings = conf.get()
-    caller, renew = Caller(LOCAL), None
+    stay = Stay(Caller(LOCAL))
     if username is not None:
         try:
             caller = Caller(principal_called(username))
@@ -137,13 +138,14 @@ def _endpoint(server: MCPServer, username: str | None) -> Stdio:
         finally:
             connections.close_all()
 
-        async def renew() -> Caller:
+        async def ask() -> Caller:
             return Caller(await server.workers.run_sync(principal_called, username))
+
+        stay = Stays(settings.reauthenticate_every or 0).stay(caller, ask)
 
     return Stdio(
         server=server,
-        caller=caller,
-        renew=renew,
+        stay=stay,
         max_body=settings.max_body_bytes,
         max_depth=settings.max_json_depth,
     )

@@ -24,6 +24,8 @@ PLAIN: Final = frozenset({"DJANGO_SETTINGS_MODULE", "PYTHONPATH", "MCP_USER"})
 #: Characters of a line that are shown; some hosts keep everything on one.
 LONGEST_LINE: Final = 300
 _SECRET_KEYS: Final = ("headers", "http_headers", "env")
+#: What stands before the host of a URL: a name, and a password, or a token in place of both.
+_USERINFO: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@\s:]*:)?([^/?#\s]+)@", re.IGNORECASE)
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic|token)\s+[^\s\"',}]+")
 _HIDDEN: Final = "********"
 
@@ -124,6 +126,10 @@ def _secrets(entry: Any) -> Iterator[str]:
         for name, value in values.items() if isinstance(values, Mapping) else ():
             if name not in PLAIN and isinstance(value, str) and value:
                 yield value
+    for value in entry.values():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                yield from _USERINFO.findall(text)
 
 
 def _shown(line: str, secrets: set[str]) -> str:

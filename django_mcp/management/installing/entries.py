@@ -40,9 +40,15 @@ def served(host: Host, url: str, headers: Iterable[str]) -> Entry:
         URLValidator(schemes=["http", "https"])(_with_a_dot(url))
     except (ValidationError, ValueError):
         raise CommandError(
-            f"--url {url!r}: give the whole URL of the endpoint, such as https://example.com/mcp."
+            f"--url {_shown(url)!r}: give the whole URL of the endpoint, such as "
+            "https://example.com/mcp."
         ) from None
     return host.at_url(url, headers_of(headers))
+
+
+def _shown(url: str) -> str:
+    """`url` without what may be a password in it."""
+    return re.sub(r"//.*@", "//********@", url)
 
 
 def _with_a_dot(url: str) -> str:

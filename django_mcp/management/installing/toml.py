@@ -19,6 +19,13 @@ from .errors import Uneditable, Unreadable
 _AT: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)\s*$")
 _EMPTY_LINE: Final = re.compile(r"\n(\r?\n)\Z")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+#: The most parts a dotted key may have: the time that reading one takes grows with their square.
+MAX_PARTS: Final = 100
+_TOO_LONG: Final = re.compile(
+    r'(?:^|[{,])[ \t]*\[{0,2}[ \t]*(?:(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'
+    + r"'[^'\n]*')[ \t]*\.[ \t]*){%d}" % MAX_PARTS,  # noqa: UP031 - it has braces
+    re.MULTILINE,
+)
 #: Strings, the longer quotes first; what else there is to skip is one character.
 _STRING: Final = re.compile(
     r'"""(?:\\.|(?!""").)*"{3,5}|'
@@ -41,6 +48,8 @@ class _Statement:
 
 def parse(text: str) -> dict[str, Any]:
     """What a text means; raises Unreadable, and Uneditable for what is TOML and too much."""
+    if _TOO_LONG.search(text):
+        raise Uneditable(f"it has a key of more than {MAX_PARTS} parts.")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

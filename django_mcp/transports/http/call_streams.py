@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from ...protocol import jsonrpc, sse
-from ...protocol.errors import InternalError
+from ...protocol.errors import InternalError, ProtocolError
 from ...protocol.jsonrpc import RequestId
 from ...protocol.revisions import Revision
 from ...server.events import Event, EventLog, EventTaken, NoEvents, event_id, new_stream
@@ -42,7 +42,8 @@ class CallStream:
     """Where the calls of one POST write: several for a batch, otherwise one.
 
     `over` is done as soon as the HTTP response needs nobody any more: the answer was written, the
-    client has gone, or the connection was let go.
+    client has gone, or the connection was let go. `refusal` is why the calls were cancelled where
+    their caller is let in no longer.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class CallStream:
         self._let_go = False
         self._missed = False
         self._ended = False
+        self.refusal: ProtocolError | None = None
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # An outlet
@@ -115,6 +117,8 @@ class CallStream:
     async def finish(self, replies: Sequence[Answer], *, batch: bool) -> None:
         """Write the answers; what is said later is not sent."""
         async with self._lock:
+            if self._ended:
+                return
             self._ended = True
             if self._name:
                 await self._end([reply.body for reply in replies])
@@ -147,12 +151,15 @@ class CallStream:
         stops reading streams in good order, but may fail over a whole response it gets then.
         """
         async with self._lock:
+            if self._ended:
+                return
             self._ended = True
             if self._name:
                 await self._end([body])
             else:
                 await self._response.write(sse.encode(body))
                 await self._response.end()
+        self._release()
 
     async def part(self) -> None:
         """End the response of a connection that was let go."""

@@ -37,7 +37,8 @@ class Endpoint(HttpEntrance):
         body = await self.read(request, channel)
         message = jsonrpc.parse(body, max_depth=self.max_depth)
         serve = stateless.serve if _is_stateless(headers, message) else stateful.post
-        await serve(self.server, headers, caller, message, channel, self.keep_alive)
+        stay = self.stay_of(request, address, caller)
+        await serve(self.server, headers, stay, message, channel, self.keep_alive)
 
     async def _not_post(self, request: HttpRequest, address: Address, channel: Channel) -> None:
         method, accept = request.method, request.headers.get("accept", "")
@@ -48,7 +49,8 @@ class Endpoint(HttpEntrance):
                 return
             if method == "GET" and request.streams and "text/event-stream" in accept.lower():
                 caller = await self.caller_of(request, address)
-                await stateful.get(self.server, request.headers, caller, channel, self.keep_alive)
+                stay = self.stay_of(request, address, caller)
+                await stateful.get(self.server, request.headers, stay, channel, self.keep_alive)
                 return
         if method == "GET" and accepts(accept, "text/html"):
             url = address.origin + quote(request.path, safe="/", errors="replace")

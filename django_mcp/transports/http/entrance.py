@@ -21,6 +21,7 @@ from ...server.access import Principal
 from ...server.exchange import Caller
 from ...server.gates import Later
 from ...server.server import MCPServer
+from ..staying import EVERY, Stay, Stays
 from . import cors
 from .guard import Address, Guard, Refusal
 from .responses import KEEP_ALIVE, again_after, refuse
@@ -60,7 +61,8 @@ class Entrance:
     """One server at one URL, and who may reach it there.
 
     `keep_alive` is in seconds, `max_depth` counts the levels of JSON a body may have. `challenger`
-    is there where `authenticate` grants scopes.
+    is there where `authenticate` grants scopes. Who stays is asked again after `again_every`
+    seconds; 0 asks nobody twice.
     """
 
     server: MCPServer
@@ -70,6 +72,10 @@ class Entrance:
     max_depth: int = MAX_DEPTH
     keep_alive: float = KEEP_ALIVE
     failures: Failures | None = None
+    again_every: float = EVERY
+
+    def __post_init__(self) -> None:
+        self._stays = Stays(self.again_every)
 
     async def caller_of(self, request: HttpRequest, address: Address) -> Caller:
         """Who sends a request that was made to `address`, and what came with it; raises Refused,
@@ -80,13 +86,26 @@ class Entrance:
         if self.failures is not None:
             await self.failures.check(request)
         try:
-            principal: Any = self.authenticate(request)
-            if not isinstance(principal, Principal):
-                principal = await _awaited(principal)
+            return await self._ask(request, address)
         except Refused as refused:
             if self.failures is not None and refused.status == 401 and refused.attempted:
                 await self.failures.note(request)
             raise
+
+    def stay_of(self, request: HttpRequest, address: Address, caller: Caller) -> Stay:
+        """The stay of `caller`, who was let in with `request`: they are asked again with the same.
+
+        They are in already: a server that was closed meanwhile, and an address from which others
+        fail to authenticate, are for those who come.
+        """
+        if not caller.streams:
+            return Stay(caller)  # Nothing is held open, and who waits may hold the only thread.
+        return self._stays.stay(caller, partial(self._ask, request, address))
+
+    async def _ask(self, request: HttpRequest, address: Address) -> Caller:
+        principal: Any = self.authenticate(request)
+        if not isinstance(principal, Principal):
+            principal = await _awaited(principal)
         headers, challenge = request.headers, None
         if self.challenger is not None:
             # A function has no use for the token, and must not pass it on (2026-07-28,

@@ -64,12 +64,11 @@ class SseEndpoint(HttpEntrance):
         id = new_id()
         connection = Duplex(
             self.server,
-            caller,
+            self.stay_of(request, address, caller),
             OneSession(new_session(self.server, caller, id, TRANSPORT), self.server.sessions),
             lambda body: response.write(sse.encode(body)),
             is_kept=True,
             patience=None,  # A response has its own.
-            renew=lambda: self.caller_of(request, address),
             max_depth=self.max_depth,
         )
         response = Response(channel, connection.give_way, self.keep_alive)

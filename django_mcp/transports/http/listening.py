@@ -35,10 +35,11 @@ from ...server.exchange import Caller
 from ...server.server import MCPServer
 from ...server.sessions import Session
 from ...server.telling import Listener, tell
+from ..staying import Stay
 from .call_streams import RETRY
 from .guard import Refusal
 from .responses import Response
-from .types import Channel
+from .types import Channel, Refused
 
 logger = logging.getLogger("django_mcp")
 
@@ -62,6 +63,10 @@ class Connection(Listener):
         self.response = Response(channel, self.give_way, keep_alive)
         self.response.look_after()
 
+    async def turn_out(self, refused: Refused) -> None:
+        """Close: the client is let in no longer, and is told so when it comes back."""
+        self.give_way()
+
     @property
     def is_open(self) -> bool:
         """False once the client has gone or has another connection for this."""
@@ -69,9 +74,10 @@ class Connection(Listener):
 
 
 @asynccontextmanager
-async def _connected(channel: Channel, keep_alive: float) -> AsyncIterator[Connection]:
+async def _connected(channel: Channel, keep_alive: float, stay: Stay) -> AsyncIterator[Connection]:
     """A connection for as long as something is written to it, and its end whatever happens."""
     connection = Connection(channel, keep_alive)
+    stay.begin(connection.turn_out)
     try:
         yield connection
     except asyncio.CancelledError:
@@ -84,6 +90,7 @@ async def _connected(channel: Channel, keep_alive: float) -> AsyncIterator[Conne
         # The response has begun, and cannot become another one.
         logger.exception("A stream that a client opened broke off")
     finally:
+        stay.end()
         connection.response.stop()
     await connection.response.end()
 
@@ -92,12 +99,13 @@ async def _connected(channel: Channel, keep_alive: float) -> AsyncIterator[Conne
 
 
 async def listen(
-    server: MCPServer, session: Session, caller: Caller, channel: Channel, keep_alive: float
+    server: MCPServer, session: Session, stay: Stay, channel: Channel, keep_alive: float
 ) -> None:
-    """Send the client of a session what changes, until it goes away or the session ends."""
-    async with _connected(channel, keep_alive) as connection:
+    """Send the client of a session what changes, until it goes away, the session ends, or it is let
+    in no longer."""
+    async with _connected(channel, keep_alive, stay) as connection:
         with server.hub.listening(session.key, connection):
-            await _tell(server, session, caller, connection, None)
+            await _tell(server, session, stay.caller, connection, None)
 
 
 class _OwnStream:
@@ -163,7 +171,7 @@ async def _tell(
 async def resume(
     server: MCPServer,
     session: Session,
-    caller: Caller,
+    stay: Stay,
     last: str,
     channel: Channel,
     keep_alive: float,
@@ -178,13 +186,13 @@ async def resume(
     name, after = place
     if await server.events.read(session.key, name, after) is None:
         raise _unknown_event()
-    async with _connected(channel, keep_alive) as connection:
+    async with _connected(channel, keep_alive, stay) as connection:
         if is_of_call(name):
             with server.hub.following(session.key, name, connection):
                 await _follow(server, session.key, name, after, connection)
         else:
             with server.hub.listening(session.key, connection):
-                await _tell(server, session, caller, connection, place)
+                await _tell(server, session, stay.caller, connection, place)
 
 
 async def _follow(

@@ -19,7 +19,7 @@ from ...protocol import jsonrpc
 from ...protocol.errors import InvalidRequest, ProtocolError
 from ...protocol.handshake import INITIALIZE
 from ...protocol.headers import LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID
-from ...protocol.jsonrpc import Message, Notification, Request
+from ...protocol.jsonrpc import Message, Notification, Request, RequestId
 from ...protocol.revisions import V2025_03_26
 from ...server.conversations import (
     Conversation,
@@ -31,11 +31,12 @@ from ...server.dispatch import Reply
 from ...server.exchange import Caller
 from ...server.server import MCPServer
 from ...server.sessions import Session
+from ..staying import LAST_WORDS, Stay
 from . import listening
 from .call_streams import CallStream
 from .guard import Refusal, accepts
 from .responses import Answer, refuse, said_in_headers
-from .types import JSON, Channel, Headers, ReplyHeaders
+from .types import JSON, Channel, Headers, Refused, ReplyHeaders
 
 logger = logging.getLogger("django_mcp")
 
@@ -52,33 +53,34 @@ _CANCELLED: Final = ProtocolError("The request was cancelled", code=-32800)
 async def post(
     server: MCPServer,
     headers: Headers,
-    caller: Caller,
+    stay: Stay,
     message: Body,
     channel: Channel,
     keep_alive: float,
 ) -> None:
     """Serve what a client says."""
+    caller = stay.caller
     if isinstance(message, Request) and message.method == INITIALIZE:
         await _initialize(server, headers, caller, message, channel)
     elif not server.sessions.keeps:
         await _post_unremembered(server, headers, caller, message, channel)
     else:
         conversation = await _conversation(server, headers, caller)
-        await _post(conversation, message, channel, keep_alive)
+        await _post(conversation, message, stay, channel, keep_alive)
 
 
 async def get(
-    server: MCPServer, headers: Headers, caller: Caller, channel: Channel, keep_alive: float
+    server: MCPServer, headers: Headers, stay: Stay, channel: Channel, keep_alive: float
 ) -> None:
     """Open a stream of what concerns no call, or resume one that broke."""
     if not accepts(headers.get("accept", ""), "text/event-stream"):
         raise Refusal("Accept must name text/event-stream.", status=406)
-    conversation = await _conversation(server, headers, caller)
+    conversation = await _conversation(server, headers, stay.caller)
     last = headers.get(LAST_EVENT_ID)
     if last is None:
-        await listening.listen(server, conversation.session, caller, channel, keep_alive)
+        await listening.listen(server, conversation.session, stay, channel, keep_alive)
     else:
-        await listening.resume(server, conversation.session, caller, last, channel, keep_alive)
+        await listening.resume(server, conversation.session, stay, last, channel, keep_alive)
 
 
 async def delete(server: MCPServer, headers: Headers, caller: Caller, channel: Channel) -> None:
@@ -142,12 +144,12 @@ async def _initialize(
 
 
 async def _post(
-    conversation: Conversation, message: Body, channel: Channel, keep_alive: float
+    conversation: Conversation, message: Body, stay: Stay, channel: Channel, keep_alive: float
 ) -> None:
     if isinstance(message, Request):
-        await _answer(conversation, [message], channel, keep_alive, batch=False)
+        await _answer(conversation, [message], stay, channel, keep_alive, batch=False)
     elif isinstance(message, list):
-        await _post_batch(conversation, message, channel, keep_alive)
+        await _post_batch(conversation, message, stay, channel, keep_alive)
     else:
         await _take(conversation, message)
         await channel.reply(202, [], b"")
@@ -166,6 +168,7 @@ async def _take(conversation: Conversation, message: Any) -> None:
 async def _post_batch(
     conversation: Conversation,
     messages: list[Message | InvalidRequest],
+    stay: Stay,
     channel: Channel,
     keep_alive: float,
 ) -> None:
@@ -180,7 +183,7 @@ async def _post_batch(
         else:
             await conversation.take(message)
     if requests:
-        await _answer(conversation, requests, channel, keep_alive, batch=True)
+        await _answer(conversation, requests, stay, channel, keep_alive, batch=True)
     else:
         await channel.reply(202, [], b"")
 
@@ -188,6 +191,7 @@ async def _post_batch(
 async def _answer(
     conversation: Conversation,
     requests: Sequence[Request | InvalidRequest],
+    stay: Stay,
     channel: Channel,
     keep_alive: float,
     *,
@@ -204,9 +208,25 @@ async def _answer(
         server.hub, server.events, session.key, session.revision, ids, channel, keep_alive
     )
     loop = asyncio.get_running_loop()
-    server.hub.keep(_started(_run(conversation, requests, stream, batch)))
+    call = _started(_run(conversation, requests, stream, batch))
+    server.hub.keep(call)
+
+    async def turn_out(refused: Refused) -> None:
+        stream.refusal = Refusal(refused.message, status=refused.status)
+        for id in ids:
+            if server.hub.is_answering(session.key, id):
+                await server.hub.cancel(session, id)
+        heeded, _ = await asyncio.wait([call], timeout=LAST_WORDS)
+        if not heeded:
+            await stream.withdraw(_ending(stream, ids[0]))
+
+    def look_after() -> None:
+        if not call.done():
+            stream.look_after()
+            stay.begin(turn_out)
+
     # Most calls are answered before that, and need nobody to look after them.
-    waiting = loop.call_later(LOOK_AFTER, stream.look_after)
+    waiting = loop.call_later(LOOK_AFTER, look_after)
     try:
         await stream.over
     except asyncio.CancelledError:
@@ -214,6 +234,8 @@ async def _answer(
         raise
     finally:
         waiting.cancel()
+        # Of a call whose client has gone, only who is let in hears any more.
+        stay.end()
     await stream.part()
 
 
@@ -234,13 +256,13 @@ async def _run(
         if len(requests) == 1:
             reply = await _reply(conversation, requests[0], stream)
             if reply is None:
-                await stream.withdraw(_cancelled(requests[0]))
+                await stream.withdraw(_ending(stream, requests[0].id))
                 return
             replies = [reply]
         else:
             # Each in a task of its own: that is what a cancellation of one of them cancels.
             tasks = [asyncio.ensure_future(_reply(conversation, r, stream)) for r in requests]
-            replies = _all(requests, await asyncio.gather(*tasks))
+            replies = _all(requests, await asyncio.gather(*tasks), stream)
         await stream.finish(replies, batch=batch)
     except Exception:
         logger.exception("Unexpected exception in a call of %r", conversation.server.name)
@@ -280,16 +302,20 @@ def _answer_outside(reply: Reply) -> Answer:
     return Answer(reply.status if more else 200, reply.body, more)
 
 
-def _cancelled(request: Request | InvalidRequest) -> bytes:
-    return jsonrpc.error_bytes(request.id, _CANCELLED)
+def _ending(stream: CallStream | None, id: RequestId | None) -> bytes:
+    """What ends a call that was cancelled."""
+    refusal = None if stream is None else stream.refusal
+    return jsonrpc.error_bytes(id, refusal or _CANCELLED)
 
 
 def _all(
-    requests: Sequence[Request | InvalidRequest], replies: Sequence[Answer | None]
+    requests: Sequence[Request | InvalidRequest],
+    replies: Sequence[Answer | None],
+    stream: CallStream | None = None,
 ) -> list[Answer]:
     """The replies, with an error for each call that was cancelled."""
     pairs = zip(requests, replies, strict=True)
-    return [reply or Answer(200, _cancelled(request)) for request, reply in pairs]
+    return [reply or Answer(200, _ending(stream, request.id)) for request, reply in pairs]
 
 
 async def _write_whole(channel: Channel, replies: Sequence[Answer], batch: bool) -> None:

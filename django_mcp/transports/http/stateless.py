@@ -1,8 +1,8 @@
 """A POST of 2026-07-28: one message, one exchange, no session.
 
-Owns what follows from the protocol having no state: a disconnect cancels the call, the HTTP status
-is the error's, and the response is the only stream there is. What the envelope must say is
-`protocol.envelope`; how the answer leaves, `responses`.
+Owns what follows from the protocol having no state: a disconnect cancels the call, as does a caller
+who is let in no longer, the HTTP status is the error's, and the response is the only stream there
+is. What the envelope must say is `protocol.envelope`; how the answer leaves, `responses`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Generator
 from types import coroutine
 from typing import Any, Final
 
-from ...protocol import revisions
+from ...protocol import jsonrpc, revisions, sse
 from ...protocol.envelope import open_envelope
 from ...protocol.errors import (
     HeaderMismatch,
@@ -21,13 +21,15 @@ from ...protocol.errors import (
     UnsupportedProtocolVersion,
 )
 from ...protocol.headers import MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION
-from ...protocol.jsonrpc import Message, Notification, Request
+from ...protocol.jsonrpc import Message, Notification, Request, RequestId
 from ...server.dispatch import Reply, answer
-from ...server.exchange import Caller, Exchange, Nowhere
+from ...server.exchange import Exchange, Nowhere
 from ...server.peer import from_envelope
 from ...server.server import MCPServer
+from ..staying import LAST_WORDS, Stay
+from .guard import Refusal
 from .responses import Response, refuse
-from .types import Channel, Headers
+from .types import Channel, Headers, Refused
 
 _ROUTING: Final = frozenset({MCP_PROTOCOL_VERSION, MCP_METHOD, MCP_NAME})
 _NOWHERE: Final = Nowhere()
@@ -36,12 +38,13 @@ _NOWHERE: Final = Nowhere()
 async def serve(
     server: MCPServer,
     headers: Headers,
-    caller: Caller,
+    stay: Stay,
     message: Message | list[Message | InvalidRequest],
     channel: Channel,
     keep_alive: float,
 ) -> None:
-    """Answer one message that arrived by POST."""
+    """Answer one message that arrived by POST; raises Refused where the caller is let in no longer
+    and nothing was answered yet."""
     if not isinstance(message, Request):
         await _serve_other(server, headers, message, channel)
         return
@@ -53,22 +56,78 @@ async def serve(
     except ProtocolError as error:
         await refuse(channel, error, message.id)
         return
+    caller = stay.caller
     response = Response(channel, keep_alive=keep_alive if caller.streams else 0)
     exchange = Exchange(server, message, peer, caller, response if caller.streams else _NOWHERE)
+    client = _Client(message.id, response)
     try:
-        reply = await _looked_after(answer(exchange), response)
+        reply = await _looked_after(answer(exchange), client, stay)
     except asyncio.CancelledError:
         response.stop()
-        task: Any = asyncio.current_task()
-        if not response.is_gone or task.uncancel():
-            raise  # Not, or not only, because the client went away.
+        if not client.is_behind_it():
+            raise
+        if not response.is_gone and client.refused is not None:
+            await client.dismiss(client.refused)
         return
+    finally:
+        stay.end()
+    client.is_behind_it()
     await response.finish(reply)
+
+
+class _Client:
+    """Who waits for the answer to the request `id`, and may stop waiting before it comes."""
+
+    __slots__ = ("_cancellations", "_id", "_response", "_task", "refused")
+
+    def __init__(self, id: RequestId, response: Response) -> None:
+        self._id = id
+        self._response = response
+        self._task: Any = None
+        self._cancellations = 0
+        self.refused: Refused | None = None
+
+    def begin(self, stay: Stay) -> None:
+        """Cancel the running task where the client goes away or may stay no longer."""
+        self._task = asyncio.current_task()
+        self._response.look_after(self._cancel)
+        stay.begin(self.turn_out)
+
+    def _cancel(self) -> None:
+        self._cancellations += 1
+        self._task.cancel()
+
+    async def turn_out(self, refused: Refused) -> None:
+        """Cancel the call. One that heeds that has a last word: a subscription its result."""
+        self.refused = refused
+        self._cancel()
+        heeded, _ = await asyncio.wait([self._task], timeout=LAST_WORDS)
+        if not heeded:
+            await self._response.write(self._last_event(refused))
+            await self._response.end()
+            self._response.lose_client()
+
+    async def dismiss(self, refused: Refused) -> None:
+        """End the response with a refusal; raises it where nothing was written yet."""
+        if not self._response.is_stream:
+            raise refused
+        await self._response.end(self._last_event(refused))
+
+    def _last_event(self, refused: Refused) -> bytes:
+        error = Refusal(refused.message, status=refused.status)
+        return sse.encode(jsonrpc.error_bytes(self._id, error))
+
+    def is_behind_it(self) -> bool:
+        """Take back what was cancelled for this client; False where something else was, too."""
+        left = 0
+        for _ in range(self._cancellations):
+            left = self._task.uncancel()
+        return self._cancellations > 0 and not left
 
 
 @coroutine
 def _looked_after(
-    answering: Coroutine[Any, Any, Reply], response: Response
+    answering: Coroutine[Any, Any, Reply], client: _Client, stay: Stay
 ) -> Generator[Any, Any, Reply]:
     """Return, awaited, what `answering` returns; a client that goes away meanwhile cancels it.
 
@@ -77,8 +136,7 @@ def _looked_after(
     """
     try:
         awaited = answering.send(None)
-        task: Any = asyncio.current_task()
-        response.look_after(task.cancel)
+        client.begin(stay)
         while True:
             try:
                 given = yield awaited

@@ -5,6 +5,7 @@ An adapter translates its framework into these two and contains no rule of its o
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
@@ -21,6 +22,11 @@ LONGEST_NAME: Final = 64
 
 NO_NAMES: Final[frozenset[str]] = frozenset()
 
+#: Names of headers with secrets, in the words by which Django knows settings that have some; and
+#: what is shown in their place.
+_SECRET: Final = re.compile("api|auth|token|key|secret|pass|signature|cookie|session")
+HIDDEN: Final = "********************"
+
 
 class Headers(dict[str, str]):
     """Request headers, names in lower case; `read_headers` makes them.
@@ -31,6 +37,11 @@ class Headers(dict[str, str]):
     __slots__ = ("repeated",)
 
     repeated: frozenset[str]
+
+    def __repr__(self) -> str:
+        # What a report of an error shows of a function's variables.
+        shown = {name: HIDDEN if _SECRET.search(name) else self[name] for name in self}
+        return f"{type(self).__name__}({shown!r})"
 
     def without(self, name: str) -> Headers:
         """The same, but for one of them."""
@@ -73,7 +84,7 @@ class HttpRequest:
 
     `path` is the client's, with the prefix the application is served under; `query` is what
     follows it, still encoded. `streams` is False where the adapter can write only one whole
-    response.
+    response. Its text has no secrets, so neither `native` nor `query`.
     """
 
     method: str
@@ -82,9 +93,9 @@ class HttpRequest:
     headers: Headers
     url_kwargs: Mapping[str, Any] = field(default_factory=dict)
     client: str | None = None
-    native: Any = None
+    native: Any = field(default=None, repr=False)
     streams: bool = True
-    query: str = ""
+    query: str = field(default="", repr=False)
 
 
 class Disconnected(ConnectionError):

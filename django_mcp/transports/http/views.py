@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
@@ -22,8 +22,11 @@ from django.views.decorators.csrf import csrf_exempt
 from .endpoint import Endpoint
 from .types import BodyTooLarge, Disconnected, Headers, HttpRequest, ReplyHeaders, read_headers
 
+#: Seconds that what has written its last piece has to end, before the response does without it: a
+#: function may go on that was to be cancelled.
+LAST_WORDS: Final = 1.0
 #: Pieces of a stream that may wait for the server to take them.
-_BUFFERED = 16
+_BUFFERED: Final = 16
 
 
 def endpoint_view(endpoint: Callable[[], Endpoint]) -> Callable[..., Any]:
@@ -199,7 +202,7 @@ class Pieces:
             self._lose()
             raise
         if piece is None:
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=LAST_WORDS)
             raise StopAsyncIteration
         return piece
 
