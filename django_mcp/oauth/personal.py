@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Iterable
-from copy import copy
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from django.utils import timezone
 from ..server.access import Principal
 from . import conf
 from .models import PersonalToken
-from .prepared import Prepared
+from .prepared import Prepared, unshared
 from .tokens import NOTED_EVERY, digest_of
 
 PREFIX: Final = "mcp_pat_"
@@ -76,8 +75,7 @@ def verify(token: str, resource: str) -> Principal | None:
     _note_use(found, now)
     return Principal(
         id=f"personal-token:{found.pk}",
-        # Of its own for each request: what a user may do is remembered on it.
-        user=copy(found.user),
+        user=unshared(found.user),
         scopes=frozenset(found.scopes.split()),
         limits=conf.policy(),
     )

@@ -8,10 +8,11 @@ what is remembered is the statement, and what a row was read as, which counts fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from django.db import connections, router
 from django.db.models import Model, QuerySet
+from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable
 
 T = TypeVar("T")
@@ -91,6 +92,16 @@ def _written(query: Callable[..., QuerySet[Any]], using: str, number: int) -> _S
         raise TypeError("the conditions of a prepared query have to be equal to texts")
     fixed = {name: value for name, value in given.items() if value not in marks}
     return _Statement(text % tuple(f"%({name})s" for name in given), fixed, names)
+
+
+def unshared(kept: T) -> T:
+    """An object of the database as `kept` is, which nobody else has: what a user may do, Django
+    remembers on the user. A tenth of the time that `copy.copy` takes."""
+    made: Any = object.__new__(type(kept))
+    made.__dict__.update(kept.__dict__)
+    state = made._state = ModelState()
+    state.db, state.adding = kept._state.db, False  # type: ignore[attr-defined]
+    return cast("T", made)
 
 
 def _object_of(query: QuerySet[Any], row: Sequence[Any]) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,7 +20,7 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from ..server.access import Principal
 from . import conf
 from .models import Client, Connection
-from .prepared import Prepared
+from .prepared import Prepared, unshared
 
 #: How exactly it is noted when a connection was last used: each note is a write.
 NOTED_EVERY: Final = timedelta(minutes=5)
@@ -45,8 +44,7 @@ def verify(token: str, resource: str) -> Principal | None:
     allowed = policy.held(found.scopes)
     return Principal(
         id=found.principal,
-        # Of its own for each request: what a user may do is remembered on it.
-        user=copy(found.user),
+        user=unshared(found.user),
         scopes=frozenset(scope for scope in found.granted if scope in allowed),
         client_id=found.client_id,
         limits=policy,

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.handlers.asgi import ASGIHandler
 from django.utils import timezone
 from oauth2_provider.models import (
@@ -296,6 +298,53 @@ async def test_a_user_who_is_deactivated_is_out_at_once(
     refused(await door.calling(tokens["access_token"], "look"))
     refreshed = await sync_to_async(program.refresh)(tokens["refresh_token"])
     assert (refreshed.status_code, refreshed.json()["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: get_user_model().objects.update(is_active=False),
+        lambda: get_user_model().objects.all().delete(),
+        lambda: Client.objects.update(status=Client.Status.BLOCKED),
+        lambda: Client.objects.all().delete(),
+        lambda: Connection.objects.update(revoked=timezone.now()),
+        lambda: Connection.objects.update(resource=f"{MCP}/elsewhere"),
+        lambda: AccessToken.objects.update(expires=timezone.now() - timedelta(seconds=1)),
+        lambda: AccessToken.objects.update(resource=[]),
+        lambda: AccessToken.objects.all().delete(),
+    ],
+    ids=lambda change: "",
+)
+async def test_what_was_good_a_moment_ago_is_good_for_nothing_after(
+    door: Door, tokens: dict[str, Any], change: Any
+) -> None:
+    """What a row was read as is remembered; that the database has it, is not."""
+    for _ in range(2):
+        assert (await door.calling(tokens["access_token"], "look")).status == 200
+    await sync_to_async(change)()
+
+    refused(await door.calling(tokens["access_token"], "look"))
+
+
+async def test_each_request_has_a_user_of_its_own(
+    server: MCPServer, door: Door, anna: Person, tokens: dict[str, Any]
+) -> None:
+    seen: list[Any] = []
+
+    @server.tool(scopes=[])
+    def look_around(ctx: Context) -> bool:
+        """Look around."""
+        seen.append(ctx.principal.user)
+        return bool(ctx.principal.user.has_perm("auth.view_group"))
+
+    before = await door.calling(tokens["access_token"], "look_around")
+    permission = await Permission.objects.aget(codename="view_group")
+    await anna.user.user_permissions.aadd(permission)
+    after = await door.calling(tokens["access_token"], "look_around")
+
+    assert [reply.result["structuredContent"] for reply in (before, after)] == [False, True]
+    assert seen[0] == seen[1] == anna.user
+    assert len({id(user) for user in (*seen, anna.user)}) == 3
 
 
 async def test_a_user_who_is_gone_is_out(door: Door, anna: Person, tokens: dict[str, Any]) -> None:
