@@ -70,13 +70,15 @@ def authenticator(
 
     It returns a principal, or an awaitable of one. A sync callable runs in a thread of `workers`
     and an async one with a lane of theirs, since either will look into the database; those of this
-    module have nothing to wait for.
+    module have nothing to wait for, and one whose `has_threads` is true sees to that itself.
     """
     function = chosen(given)
     if function is not_configured:
         return function
     if function is anonymous:
         return anonymous
+    if getattr(function, "has_threads", False):
+        return function
     if is_async_callable(function):
         return lambda request: workers.run_async(function, request)
     return lambda request: workers.run_sync(function, request)

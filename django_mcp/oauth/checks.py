@@ -272,6 +272,8 @@ def check_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_cache(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """W005, with `check --deploy`. How many processes there will be is not known here."""
+    if core_conf.problems(getattr(settings, "DJANGO_MCP", {})):
+        return []
     backend = settings.CACHES.get(core_conf.get().throttle_cache, {}).get("BACKEND", "")
     if not backend.endswith((".LocMemCache", ".DummyCache")):
         return []

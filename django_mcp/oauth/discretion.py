@@ -11,7 +11,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from inspect import iscoroutinefunction
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -33,20 +34,34 @@ def discreet(function: Callable[P, T]) -> Callable[P, T]:
     nothing is left out.
     """
 
+    if iscoroutinefunction(function):
+
+        @wraps(function)
+        async def wait(*args: P.args, **kwargs: P.kwargs) -> Any:
+            try:
+                return await function(*args, **kwargs)
+            except Exception as error:
+                raise _told(error)  # noqa: B904 - it is the same one
+
+        return cast("Callable[P, T]", wait)
+
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except _ANSWERS:
-            raise
         except Exception as error:
-            if settings.DEBUG:
-                raise
-            error.add_note("".join(traceback.format_exception(error)))
-            _forget_frames(error)
-            raise error.with_traceback(None)  # noqa: B904 - it is the same one
+            raise _told(error)  # noqa: B904 - it is the same one
 
     return call
+
+
+def _told(error: Exception) -> Exception:
+    """`error` as others may know it."""
+    if isinstance(error, _ANSWERS) or settings.DEBUG:
+        return error
+    error.add_note("".join(traceback.format_exception(error)))
+    _forget_frames(error)
+    return error
 
 
 def _forget_frames(error: BaseException) -> None:

@@ -34,7 +34,7 @@ from . import clients, conf
 from .addresses import canonical
 from .connecting import end_family, held
 from .models import Client, Connection, UsedCode
-from .tokens import digest_of
+from .tokens import PREFIX, digest_of
 
 #: How many tokens a refresh token makes within its grace, the first one included.
 SIBLINGS: Final = 6
@@ -193,7 +193,7 @@ def server() -> WebApplicationServer:
 def token_options() -> dict[str, Any]:
     """What tokens look like, and how long they are good: for the constructor of a server."""
     return {
-        "token_generator": lambda request: "mcp_at_" + secrets.token_urlsafe(32),
+        "token_generator": lambda request: PREFIX + secrets.token_urlsafe(32),
         "refresh_token_generator": lambda request: "mcp_rt_" + secrets.token_urlsafe(32),
         "token_expires_in": lambda request: conf.get().access_token_seconds,
     }

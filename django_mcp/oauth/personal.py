@@ -19,7 +19,7 @@ from django.utils import timezone
 from ..server.access import Principal
 from . import conf
 from .models import PersonalToken
-from .prepared import Prepared, unshared
+from .prepared import Prepared, asks_the_database, unshared
 from .tokens import NOTED_EVERY, digest_of
 
 PREFIX: Final = "mcp_pat_"
@@ -56,6 +56,7 @@ def end(tokens: QuerySet[PersonalToken]) -> int:
     return tokens.filter(revoked=None).update(revoked=timezone.now())
 
 
+@asks_the_database
 def verify(token: str, resource: str) -> Principal | None:
     """The principal of a personal token for exactly `resource`; None where it is not good.
 

@@ -16,9 +16,16 @@ from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Rows that are remembered with what they were read as.
 _MOST: Final = 2_048
+
+
+def asks_the_database(verify: F) -> F:
+    """Mark a verifier that asks the database and nobody else: several requests share its thread."""
+    verify.asks_the_database = True  # type: ignore[attr-defined]
+    return verify
 
 
 class Prepared(Generic[T]):

@@ -20,12 +20,15 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from ..server.access import Principal
 from . import conf
 from .models import Client, Connection
-from .prepared import Prepared, unshared
+from .prepared import Prepared, asks_the_database, unshared
 
+#: What each of them begins with, so that scanners of leaked secrets know one by its looks.
+PREFIX: Final = "mcp_at_"
 #: How exactly it is noted when a connection was last used: each note is a write.
 NOTED_EVERY: Final = timedelta(minutes=5)
 
 
+@asks_the_database
 def verify(token: str, resource: str) -> Principal | None:
     """The principal of an access token for exactly `resource`; None where it is not good.
 
@@ -33,6 +36,8 @@ def verify(token: str, resource: str) -> Principal | None:
     has allowed that client at that resource: a token that was issued past the consent of this app
     has no such row, and is good for nothing here.
     """
+    if not token.startswith(PREFIX):
+        return None
     now = timezone.now()
     found = _grants.ask(digest_of(token), resource)
     if found is None or found.until <= now or found.audience != [resource]:
