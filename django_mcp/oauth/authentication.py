@@ -8,28 +8,22 @@ Whom a token speaks for is asked of the verifiers of the setting, in order; `tok
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import groupby
-from typing import Any, ClassVar, Final, Protocol, TypeAlias
+from typing import ClassVar, Final, Protocol
 
 from django.utils.module_loading import import_string
 
-from .. import conf as project
-from ..backends.batches import Batches, Operation
-from ..backends.threads import DjangoWorkers
 from ..server.access import Principal
 from ..transports.http.types import HttpRequest, Refused
 from . import conf
 from .addresses import resource_of
 from .challenges import challenge
 from .discretion import discreet
+from .verifying import Verify, spoken_for
 
 #: What a bearer token is made of (RFC 6750, section 2.1), and the longest that is looked at.
 TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]{1,8192}=*")
-
-
-Verify: TypeAlias = Callable[[str, str], Principal | None]
 
 
 class TokenVerifier(Protocol):
@@ -61,7 +55,7 @@ class Bearer:
             raise _refused(request)
         token, resource = token.strip(" "), resource_of(request)
         if TOKEN.fullmatch(token) and resource is not None:
-            principal = await _spoken_for(token, resource)
+            principal = await spoken_for(verifiers(), token, resource)
             if principal is not None:
                 return principal
         raise _refused(request, "invalid_token", "The token is unknown, expired or not for here.")
@@ -77,64 +71,6 @@ class Bearer:
         wanted = policy.without_implied([*sorted(principal.scopes), *scopes])
         needed = " ".join(scopes)
         return challenge(request, wanted, "insufficient_scope", f"This needs the scope {needed}.")
-
-
-async def _spoken_for(token: str, resource: str) -> Principal | None:
-    """What the first of the verifiers says that knows the token.
-
-    Those that ask the database alone do so together with those of other requests; one that may
-    wait for somebody else has a thread to itself.
-    """
-    for together, those in groupby(verifiers(), _asks_the_database):
-        if together:
-            principal = await _batches().do(_Question(tuple(those), token, resource))
-        else:
-            principal = await _workers().run_sync(_first, tuple(those), token, resource)
-        if principal is not None:
-            return principal
-    return None
-
-
-class _Question(Operation[Principal]):
-    """Whom a token speaks for."""
-
-    def __init__(self, verifiers: Sequence[Verify], token: str, resource: str) -> None:
-        self._verifiers, self._token, self._resource = verifiers, token, resource
-
-    def ask(self) -> None:
-        try:
-            self.result = _first(self._verifiers, self._token, self._resource)
-        except Exception as error:
-            self.failed(error)
-
-
-def _answer(questions: Sequence[Operation[Any]]) -> None:
-    for question in questions:
-        if isinstance(question, _Question):
-            question.ask()
-
-
-def _first(verifiers: Sequence[Verify], token: str, resource: str) -> Principal | None:
-    for verify in verifiers:
-        principal = verify(token, resource)
-        if principal is not None:
-            return principal
-    return None
-
-
-def _asks_the_database(verify: Verify) -> bool:
-    return getattr(verify, "asks_the_database", False)
-
-
-@cache
-def _batches() -> Batches:
-    # One batch at a time in each event loop, of which a process has one or two.
-    return Batches(_answer, DjangoWorkers(2, atomic=False).run_sync)
-
-
-@cache
-def _workers() -> DjangoWorkers:
-    return DjangoWorkers(project.get().max_threads, atomic=False)
 
 
 def _refused(

@@ -1,13 +1,14 @@
 """A query that every request asks: written once, and each of its rows read once.
 
 For a join of four tables the ORM takes more than a millisecond to write the statement and to make
-objects of a row; to ask takes a twentieth of that. The database is asked every time all the same:
-what is remembered is the statement, and what a row was read as, which counts for that row alone.
+objects of a row; to ask takes a twentieth of that, and less where several are asked for together.
+The database is asked every time all the same: what is remembered is the statement, and what a row
+was read as, which counts for that row alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from django.db import connections, router
@@ -16,63 +17,66 @@ from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: Rows that are remembered with what they were read as.
 _MOST: Final = 2_048
 
 
-def asks_the_database(verify: F) -> F:
-    """Mark a verifier that asks the database and nobody else: several requests share its thread."""
-    verify.asks_the_database = True  # type: ignore[attr-defined]
-    return verify
-
-
 class Prepared(Generic[T]):
-    """`query` for one object of `model` at most, by texts it has to be equal to, and the value that
-    `read` makes of it. That is handed out again for a row that is the same: whoever has it must not
-    change it.
+    """The rows that `query` finds for some texts, as the values that `read` makes of its objects.
+
+    `query` is called with texts, one of which a column has to be equal to; its rows are of `model`.
+    A value is handed out again for a row that is the same: whoever has it must not change it.
     """
 
     def __init__(
         self,
         model: type[Model],
-        query: Callable[..., QuerySet[Any]],
+        query: Callable[[Sequence[str]], QuerySet[Any]],
         read: Callable[[Any], T],
     ) -> None:
         self._model = model
         self._query = query
         self._read = read
-        self._statements: dict[tuple[str, str], _Statement] = {}
-        self._seen: dict[tuple[str, ...], tuple[Any, T]] = {}
+        self._statements: dict[tuple[str, str, int], _Statement] = {}
+        self._seen: dict[Any, T] = {}
 
-    def ask(self, *values: str) -> T | None:
-        """The value of the object for which the conditions are equal to `values`; None where there
-        is none. One statement. For a thread."""
+    def ask(self, texts: Collection[str]) -> list[T]:
+        """The values for `texts`, in no order. One statement, or none for no text. For a thread."""
+        if not texts:
+            return []
         using = router.db_for_read(self._model)
         connection = connections[using]
-        statement = self._statements.get((using, connection.vendor))
+        # Few statements, for 1, 2, 4, … texts: the last one is asked for again to fill them up.
+        asked = list(texts)
+        number = 1 << (len(asked) - 1).bit_length()
+        asked += asked[-1:] * (number - len(asked))
+        key = (using, connection.vendor, number)
+        statement = self._statements.get(key)
         if statement is None:
-            statement = _written(self._query, using, len(values))
-            self._statements[using, connection.vendor] = statement
+            statement = self._statements[key] = _written(self._query, using, number)
         with connection.cursor() as cursor:
-            cursor.execute(statement.text, statement.parameters(values))
-            row = cursor.fetchone()
-        if row is None:
-            return None
-        seen = self._seen.get(values)
-        if seen is not None and seen[0] == row:
-            return seen[1]
-        value = self._read(_object_of(self._query(*values), row))
-        if len(self._seen) >= _MOST:
-            self._seen = {}
-        self._seen[values] = (row, value)
-        return value
+            cursor.execute(statement.text, statement.parameters(asked))
+            rows = cursor.fetchall()
+        return [self._value_of(row) for row in rows]
+
+    def _value_of(self, row: Sequence[Any]) -> T:
+        try:
+            seen = self._seen.get(row)
+        except TypeError:
+            # A driver that has made more of a column than a text.
+            return self._read(_object_of(self._query([""]), row))
+        if seen is None:
+            seen = self._read(_object_of(self._query([""]), row))
+            if len(self._seen) >= _MOST:
+                self._seen = {}
+            self._seen[row] = seen
+        return seen
 
 
 class _Statement(NamedTuple):
     """Its text, with a name for each parameter; the parameters that are always the same, and the
-    names of the others, in the order of the values.
+    names of the others, in the order of the texts.
 
     With names the text is made by one `%`. Places without, Django looks for with a regular
     expression on SQLite, which takes longer than the query.
@@ -80,25 +84,24 @@ class _Statement(NamedTuple):
 
     text: str
     fixed: Mapping[str, Any]
-    names: Sequence[Sequence[str]]
+    names: Sequence[str]
 
-    def parameters(self, values: Sequence[str]) -> dict[str, Any]:
-        found = dict(self.fixed)
-        for names, value in zip(self.names, values, strict=True):
-            for name in names:
-                found[name] = value
-        return found
+    def parameters(self, texts: Sequence[str]) -> dict[str, Any]:
+        return {**self.fixed, **dict(zip(self.names, texts, strict=True))}
 
 
-def _written(query: Callable[..., QuerySet[Any]], using: str, number: int) -> _Statement:
-    marks = [f"the value of place {place}" for place in range(number)]
-    text, parameters = query(*marks).query.get_compiler(using).as_sql()
+def _written(
+    query: Callable[[Sequence[str]], QuerySet[Any]], using: str, number: int
+) -> _Statement:
+    marks = [f"the text in place {place}" for place in range(number)]
+    text, parameters = query(marks).query.get_compiler(using).as_sql()
     given = {f"p{place}": parameter for place, parameter in enumerate(parameters)}
-    names = [[name for name, parameter in given.items() if parameter == mark] for mark in marks]
-    if not all(names) or text.count("%") != len(given):
-        raise TypeError("the conditions of a prepared query have to be equal to texts")
+    names = {parameter: name for name, parameter in given.items() if parameter in marks}
+    if len(names) != number or text.count("%") != len(given):
+        raise TypeError("a prepared query has to be for one of several texts, and no patterns")
     fixed = {name: value for name, value in given.items() if value not in marks}
-    return _Statement(text % tuple(f"%({name})s" for name in given), fixed, names)
+    named = text % tuple(f"%({name})s" for name in given)
+    return _Statement(named, fixed, [names[mark] for mark in marks])
 
 
 def unshared(kept: T) -> T:

@@ -26,7 +26,7 @@ from django_mcp import Context, MCPServer
 from django_mcp.oauth import personal
 from django_mcp.oauth.authentication import bearer
 from django_mcp.oauth.models import Client, Connection
-from django_mcp.oauth.tokens import digest_of
+from django_mcp.oauth.tokens import digest_of, verify_all
 from django_mcp.routing import MCPRouter, mount
 from tests.doors import AsgiDoor, Request, envelope, headers_for
 from tests.exposure.depot.server import captured_in
@@ -324,6 +324,27 @@ async def test_what_was_good_a_moment_ago_is_good_for_nothing_after(
     await sync_to_async(change)()
 
     refused(await door.calling(tokens["access_token"], "look"))
+
+
+def test_of_several_that_are_asked_for_at_once_each_speaks_for_its_own_user(
+    door: Door, django_assert_num_queries: Any
+) -> None:
+    sent = {}
+    for name in ("dora", "bert", "carl"):
+        sent[name] = Program().connect(Person(name))["access_token"]
+    sent["nobody"] = "mcp_at_" + "x" * 43
+    asked = [(token, MCP) for token in sent.values()]
+    asked += [("another", MCP), (sent["dora"], f"{MCP}/elsewhere"), (sent["dora"], MCP)]
+    verify_all([(sent["dora"], MCP)])
+
+    with django_assert_num_queries(1):
+        said = verify_all(asked)
+
+    names = [principal and principal.user.get_username() for principal in said]
+    assert names == ["dora", "bert", "carl", None, None, None, "dora"]
+    assert said[0] is not None
+    assert said[-1] is not None
+    assert said[0].user is not said[-1].user
 
 
 async def test_each_request_has_a_user_of_its_own(
