@@ -1,7 +1,8 @@
 """The same secret sent many times at once: one use counts, and nobody is answered with a 500.
 
 What decides are the locks of the database, so it is run on one that has several connections:
-`python -m tests.databases postgresql tests/oauth/test_at_once.py`, and the same with `mariadb`.
+`python -m tests.databases postgresql tests/oauth/test_at_once.py`, and the same with `mariadb`, and
+with `sqlite`, which is a file.
 """
 
 from __future__ import annotations
