@@ -55,8 +55,19 @@ async def test_a_conforming_request_is_answered_with_json(door: Door) -> None:
     }
 
 
-async def test_a_request_is_let_go_of_as_soon_as_it_is_answered(server: MCPServer) -> None:
-    message, door, sent = call_add(), consumer_of(server), []
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_request_is_let_go_of_as_soon_as_it_is_answered(
+    server: MCPServer, waits: bool
+) -> None:
+    @server.tool
+    async def look() -> str:
+        """Look, and let others go first."""
+        if waits:
+            await asyncio.sleep(0)
+        return "seen"
+
+    message = envelope("tools/call", {"name": "look", "arguments": {}})
+    door, sent = consumer_of(server), []
     body = json.dumps(message).encode()
 
     async def receive() -> dict[str, Any]:

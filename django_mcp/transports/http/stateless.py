@@ -78,30 +78,27 @@ async def serve(
 class _Client:
     """Who waits for the answer to the request `id`, and may stop waiting before it comes."""
 
-    __slots__ = ("_cancellations", "_id", "_response", "_task", "refused")
+    __slots__ = ("_cancelling", "_id", "_response", "refused")
 
     def __init__(self, id: RequestId, response: Response) -> None:
         self._id = id
         self._response = response
-        self._task: Any = None
-        self._cancellations = 0
+        self._cancelling: _Cancelling | None = None
         self.refused: Refused | None = None
 
     def begin(self, stay: Stay) -> None:
         """Cancel the running task where the client goes away or may stay no longer."""
-        self._task = asyncio.current_task()
-        self._response.look_after(self._cancel)
+        self._cancelling = _Cancelling()
+        self._response.look_after(self._cancelling.cancel)
         stay.begin(self.turn_out)
-
-    def _cancel(self) -> None:
-        self._cancellations += 1
-        self._task.cancel()
 
     async def turn_out(self, refused: Refused) -> None:
         """Cancel the call. One that heeds that has a last word: a subscription its result."""
         self.refused = refused
-        self._cancel()
-        heeded, _ = await asyncio.wait([self._task], timeout=LAST_WORDS)
+        if self._cancelling is None:
+            return
+        self._cancelling.cancel()
+        heeded, _ = await asyncio.wait([self._cancelling.task], timeout=LAST_WORDS)
         if not heeded:
             await self._response.write(self._last_event(refused))
             await self._response.end()
@@ -119,10 +116,29 @@ class _Client:
 
     def is_behind_it(self) -> bool:
         """Take back what was cancelled for this client; False where something else was, too."""
+        return self._cancelling is not None and self._cancelling.take_back()
+
+
+class _Cancelling:
+    """Cancels the task that is running now. The response knows this and not the client, which
+    knows the response: two that know each other are left to the garbage collector."""
+
+    __slots__ = ("_times", "task")
+
+    def __init__(self) -> None:
+        self.task: Any = asyncio.current_task()
+        self._times = 0
+
+    def cancel(self) -> None:
+        self._times += 1
+        self.task.cancel()
+
+    def take_back(self) -> bool:
+        """Take it back; False where there was nothing to, or something else cancelled as well."""
         left = 0
-        for _ in range(self._cancellations):
-            left = self._task.uncancel()
-        return self._cancellations > 0 and not left
+        for _ in range(self._times):
+            left = self.task.uncancel()
+        return self._times > 0 and not left
 
 
 @coroutine
