@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.core import mail
 from django.db import connection
 from django.dispatch import Signal
 from django.test import Client as Browser
@@ -40,13 +39,24 @@ PIECE = 16
 DEPTH = 8
 
 
+class _Mailer(AdminEmailHandler):
+    """Writes what Django mails of an error, and sends it to nobody."""
+
+    def __init__(self, *, include_html: bool) -> None:
+        super().__init__(include_html=include_html)
+        self.sent: list[str] = []
+
+    def send_mail(self, subject: str, message: str, *args: Any, **kwargs: Any) -> None:
+        self.sent += [subject, message, kwargs.get("html_message") or ""]
+
+
 class Recorder:
     """Everything that was said somewhere, as pairs of the place and the text."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
         self.secrets: dict[str, str] = {}
-        self._mailer = AdminEmailHandler(include_html=True)
+        self._mailer = _Mailer(include_html=True)
         self._is_writing = False
 
     def knows(self, **secrets: str) -> None:
@@ -89,11 +99,9 @@ class Recorder:
         text = logging.Formatter("%(message)s").format(record)
         self.said += [(place, text), (place, repr(vars(record)))]
         if record.exc_info or record.levelno >= logging.WARNING:
-            sent = len(mail.outbox)
             self._mailer.emit(record)
-            for message in mail.outbox[sent:]:
-                html = [str(part[0]) for part in message.alternatives]
-                self.said += [(f"mail of {place}", text) for text in (message.body, *html)]
+            self.said += [(f"mail of {place}", text) for text in self._mailer.sent]
+            self._mailer.sent = []
 
     def answered(self, place: str, answer: Any) -> None:
         """Take an answer that hands out nothing."""
