@@ -26,7 +26,6 @@ PAGE = "/oauth/connections/"
 def _kept(settings: Any, _site: None) -> None:
     """A site that keeps whatever it can, and mails what goes wrong."""
     settings.ROOT_URLCONF = "tests.oauth.admin_urls"
-    settings.ADMINS = [("Ada", "ada@example.com")]
     settings.DJANGO_MCP = {"SESSIONS": "database", "AUDIT": True, "AUDIT_ARGUMENTS": "full"}
 
 
