@@ -25,13 +25,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.shortcuts import resolve_url
-from django.template import TemplateDoesNotExist
-from django.template.loader import get_template
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils.module_loading import import_string
 
 from .. import conf as core_conf
 from ..default import servers
+from ..pages import missing_for
 from . import conf, resources
 from .addresses import RESOURCE_DOCUMENTS, is_safe
 
@@ -39,11 +38,6 @@ from .addresses import RESOURCE_DOCUMENTS, is_safe
 EXTERNAL = "django_mcp.oauth.external.verify"
 
 ID = "django_mcp_oauth"
-
-_MIDDLEWARE = (
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-)
 
 
 def _is_readable() -> bool:
@@ -128,32 +122,14 @@ def _endpoints() -> Iterator[CheckMessage]:
 @register(Tags.compatibility)
 def check_pages(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """E004."""
-    missing = [f"the middleware {name}" for name in _MIDDLEWARE if not _has_middleware(name)]
-    try:
-        get_template("django_mcp_oauth/authorize.html")
-    except TemplateDoesNotExist:
-        missing.append('a template engine with "APP_DIRS": True')
     return [
         Error(
             f"The pages on which users authorize clients need {what}.",
             hint="See what `startproject` writes into MIDDLEWARE and TEMPLATES.",
             id=f"{ID}.E004",
         )
-        for what in missing
+        for what in missing_for("django_mcp_oauth/authorize.html")
     ]
-
-
-def _has_middleware(name: str) -> bool:
-    """True where it is there, or one that inherits from it."""
-    wanted = import_string(name)
-    for path in settings.MIDDLEWARE:
-        try:
-            found = import_string(path)
-        except ImportError:
-            continue  # Django says so itself.
-        if found is wanted or (isinstance(found, type) and issubclass(found, wanted)):
-            return True
-    return False
 
 
 @register(Tags.security)

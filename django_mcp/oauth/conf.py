@@ -10,6 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -109,6 +110,16 @@ def get() -> Settings:
     """The settings; raises ImproperlyConfigured where they cannot be read."""
     given = getattr(settings, SETTING, {})
     return Settings(**conf.checked(given, problems(given)))
+
+
+def below() -> str:
+    """What the URLs of the app begin with. While the settings cannot be read it is the usual: the
+    URLconf is imported for the checks, and they are to say what is wrong."""
+    try:
+        path = get().path
+    except ImproperlyConfigured:
+        path = Settings().path
+    return path.strip("/")
 
 
 @cache

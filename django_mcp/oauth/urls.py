@@ -13,7 +13,7 @@ from . import conf, connections, consent, metadata, registration, views
 
 app_name = "django_mcp_oauth"
 
-_BELOW = conf.get().path.strip("/")
+_BELOW = conf.below()
 
 urlpatterns = [
     re_path(

@@ -15,20 +15,13 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.template import TemplateDoesNotExist
-from django.template.loader import get_template
 from django.urls import NoReverseMatch, reverse
-from django.utils.module_loading import import_string
 
 from ..client.auth.urls import is_loopback
+from ..pages import missing_for
 from . import conf
 
 ID = "django_mcp_remote"
-
-_MIDDLEWARE = (
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-)
 
 
 def _is_readable() -> bool:
@@ -57,32 +50,14 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id=f"{ID}.W001",
             )
         ]
-    missing = [f"the middleware {name}" for name in _MIDDLEWARE if not _has_middleware(name)]
-    try:
-        get_template("django_mcp_remote/connect.html")
-    except TemplateDoesNotExist:
-        missing.append('a template engine with "APP_DIRS": True')
     return [
         Error(
             f"The pages on which users connect to servers need {what}.",
             hint="See what `startproject` writes into MIDDLEWARE and TEMPLATES.",
             id=f"{ID}.E002",
         )
-        for what in missing
+        for what in missing_for("django_mcp_remote/connect.html")
     ]
-
-
-def _has_middleware(name: str) -> bool:
-    """True where it is there, or one that inherits from it."""
-    wanted = import_string(name)
-    for path in settings.MIDDLEWARE:
-        try:
-            found = import_string(path)
-        except ImportError:
-            continue  # Django says so itself.
-        if found is wanted or (isinstance(found, type) and issubclass(found, wanted)):
-            return True
-    return False
 
 
 @register(Tags.security)
