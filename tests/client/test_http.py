@@ -595,6 +595,21 @@ async def test_a_redirect_that_leads_nowhere_is_told(location: str) -> None:
                 pass
 
 
+# ----------------------------------------------------------------------------------------- cookies
+
+
+async def test_a_balancer_that_sets_a_cookie_gets_it_back_with_every_request_from_then_on() -> None:
+    async def call(seen: Seen, reply: Reply) -> None:
+        cookie = {"set-cookie": f"node={seen.arguments['node']}; Path=/"}
+        result = {"content": [{"type": "text", "text": seen.headers.get("cookie", "none")}]}
+        await reply.result(seen, result, **(cookie if seen.arguments["node"] else {}))
+
+    async with Fake(call) as fake, Client(fake.url, revisions=STATEFUL) as client:
+        for node, came in [("", "none"), ("a", "none"), ("", "node=a"), ("b", "node=a")]:
+            assert (await client.call_tool("t", {"node": node})).text == came
+        assert (await client.call_tool("t", {"node": ""})).text == "node=b"
+
+
 # ---------------------------------------------------------------------------------------- sessions
 
 

@@ -37,11 +37,36 @@ def new_client() -> httpx.AsyncClient:
     """An HTTP client that waits as long as a request may take: how long that is, is said above."""
     # A stream holds a connection for as long as it is open.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
-    return httpx.AsyncClient(
+    return _HttpClient(
         timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
         transport=httpx.AsyncHTTPTransport(limits=limits, socket_options=_keep_alive()),
         follow_redirects=False,
     )
+
+
+class _Cookies(httpx.Cookies):
+    """Cookies that are looked for only where a response sets one, as hardly any does: otherwise
+    each is copied, with its request, into the shapes that the standard library's jar reads."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        if "set-cookie" in response.headers:
+            super().extract_cookies(response)
+
+
+class _HttpClient(httpx.AsyncClient):
+    """httpx's client, but for its cookies."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._kept = _Cookies()
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return self._kept
+
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        self._kept = _Cookies(cookies)
 
 
 def _keep_alive() -> list[Any]:
@@ -100,7 +125,7 @@ class Endpoint:
     ) -> None:
         self.url = url
         # An event stream that a proxy compresses is one that it holds back.
-        self.headers = {"accept-encoding": "identity", **headers}
+        self.headers = {"accept-encoding": "identity", **_in_lower_case(headers)}
         self._auth = auth
         self._owns_client = client is None
         self._client = client or new_client()
@@ -119,8 +144,7 @@ class Endpoint:
 
         Raises ConnectionFailed, or ConnectionLost where it is not known what became of it.
         """
-        sent = httpx.Headers(self.headers)
-        sent.update(headers or {})
+        sent = {**self.headers, **_in_lower_case(headers or {})}
         # How long an answer may take is the request's own time. A client that was handed in may
         # have another opinion, and httpx's own default is five seconds.
         timeout = httpx.Timeout(self._client.timeout)
@@ -218,6 +242,10 @@ def url_of(url: str) -> httpx.URL:
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ValueError(f"An MCP endpoint has an http:// or https:// URL, not {url!r}.")
     return parsed
+
+
+def _in_lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def media_type(response: httpx.Response) -> str:
