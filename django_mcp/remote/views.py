@@ -15,25 +15,33 @@ from typing import Any, Final, TypeVar
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.db import connections as databases
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from ..client import ClientError
 from ..client.auth import OAuthError
 from ..pages import page
-from . import conf, ending, flow
+from . import describing, ending, flow
 from .models import Connection, RemoteServer, holder_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 
 #: What a session of a browser has that no other one has.
 BROWSER: Final = "django_mcp_remote"
+#: Seconds for which an authorization server may keep the document that describes this project.
+DOCUMENT_LASTS: Final = 3600
 #: Characters of a URL to go on to.
 LONGEST_TARGET: Final = 2000
 
@@ -74,8 +82,7 @@ async def connect(request: HttpRequest, name: str) -> HttpResponse:
             server,
             user.pk,
             browser=await _browser(request),
-            redirect_uri=conf.get().redirect_uri
-            or request.build_absolute_uri(reverse("django_mcp_remote:callback")),
+            redirect_uri=describing.redirect_uri(request),
             target=target,
         )
     except (OAuthError, ClientError) as error:
@@ -119,6 +126,17 @@ async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
     if await ending.disconnect([row]):
         return await _page(request, "disconnected.html", {"server": row.server})
     return redirect("django_mcp_remote:connections")
+
+
+@require_safe
+@cache_control(public=True, max_age=DOCUMENT_LASTS)
+@login_not_required
+async def client(request: HttpRequest) -> HttpResponse:
+    """Say who this project is as a client, to authorization servers that ask its client ID."""
+    described = describing.document()
+    if described is None:
+        raise Http404
+    return JsonResponse(described)
 
 
 def _server_called(name: str) -> RemoteServer:
