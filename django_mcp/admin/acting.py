@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
+from django.utils.translation import gettext as _
 
 from ..authentication import principal_of
 from ..permissions import has_every_right_of
@@ -26,7 +27,8 @@ class NotAllowed(Exception):
     """There is no such user, or none whom this one may act as: the words are the same."""
 
     def __init__(self, username: str) -> None:
-        super().__init__(f"There is no user {username!r} as whom you may act.")
+        said = _("There is no user %(name)r as whom you may act.")
+        super().__init__(said % {"name": username})
 
 
 def may_inspect(staff: Any) -> bool:

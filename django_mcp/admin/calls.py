@@ -17,7 +17,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.formats import number_format
 from django.utils.html import format_html
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from .. import conf
@@ -56,7 +59,7 @@ EXPORTED: Final = (
 class MethodFilter(admin.SimpleListFilter):
     """The methods there are; the rows are not searched for others."""
 
-    title = "method"
+    title = _("method")
     parameter_name = "method"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -70,11 +73,15 @@ class MethodFilter(admin.SimpleListFilter):
 class DurationFilter(admin.SimpleListFilter):
     """Calls that took long."""
 
-    title = "duration"
+    title = _("duration")
     parameter_name = "longer"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("100", "over 100 ms"), ("1000", "over 1 s"), ("10000", "over 10 s")]
+        return [
+            ("100", gettext("over 100 ms")),
+            ("1000", gettext("over 1 s")),
+            ("10000", gettext("over 10 s")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() not in ("100", "1000", "10000"):
@@ -98,13 +105,13 @@ class CallAdmin(ReadOnlyAdmin):
     list_display_links = ("when",)
     list_filter = ("outcome", MethodFilter, DurationFilter, ServerFilter, RevisionFilter)
     search_fields = ("target", "user_label", "principal", "client", "=correlation")
-    search_help_text = "A tool, prompt or URI, a user, a client, or a correlation id"
+    search_help_text = _("A tool, prompt or URI, a user, a client, or a correlation id")
     date_hierarchy = "called"
     ordering = ("-called", "-id")
     fieldsets = (
         (None, {"fields": ("called", "server", "method", "target", "outcome_shown", "code")}),
         (
-            "Who",
+            _("Who"),
             {
                 "fields": (
                     "principal",
@@ -117,7 +124,7 @@ class CallAdmin(ReadOnlyAdmin):
             },
         ),
         (
-            "What",
+            _("What"),
             {
                 "fields": (
                     "took",
@@ -150,13 +157,13 @@ class CallAdmin(ReadOnlyAdmin):
 
     # Columns
 
-    @admin.display(description="called", ordering="called")
+    @admin.display(description=pgettext_lazy("when a call was made", "called"), ordering="called")
     def when(self, call: Call) -> str:
         """To the second, and short."""
         moment = timezone.localtime(call.called) if timezone.is_aware(call.called) else call.called
         return f"{moment:%Y-%m-%d %H:%M:%S}"
 
-    @admin.display(description="outcome", ordering="outcome")
+    @admin.display(description=_("outcome"), ordering="outcome")
     def outcome_shown(self, call: Call) -> str:
         text = f"{call.get_outcome_display()} ({call.code})" if call.code is not None else None
         return format_html(
@@ -165,29 +172,31 @@ class CallAdmin(ReadOnlyAdmin):
             text or call.get_outcome_display(),
         )
 
-    @admin.display(description="tool, prompt or URI", ordering="target")
+    @admin.display(description=_("tool, prompt or URI"), ordering="target")
     def target_shown(self, call: Call) -> str:
         return (call.target if len(call.target) <= 40 else f"{call.target[:39]}…") or "-"
 
-    @admin.display(description="user", ordering="user_label")
+    @admin.display(description=_("user"), ordering="user_label")
     def who(self, call: Call) -> str:
         return call.user_label or call.principal
 
-    @admin.display(description="client", ordering="client")
+    @admin.display(description=_("client"), ordering="client")
     def client_shown(self, call: Call) -> str:
         return f"{call.client} {call.client_version}".strip() or "-"
 
-    @admin.display(description="took", ordering="milliseconds")
+    @admin.display(description=_("took"), ordering="milliseconds")
     def took(self, call: Call) -> str:
         return duration(call.milliseconds)
 
-    @admin.display(description="bytes in / out")
+    @admin.display(description=_("bytes in / out"))
     def bytes_shown(self, call: Call) -> str:
-        return f"{call.received:,} / {call.sent:,}"
+        return " / ".join(
+            number_format(number, force_grouping=True) for number in (call.received, call.sent)
+        )
 
     # One call
 
-    @admin.display(description="user")
+    @admin.display(description=_("user"))
     def user_shown(self, call: Call) -> str:
         """The user's name then, with the way to the user where there still is one to see."""
         label = call.user_label or call.user_key
@@ -198,14 +207,14 @@ class CallAdmin(ReadOnlyAdmin):
         name = f"{self.admin_site.name}:{options.app_label}_{options.model_name}_change"
         return format_html('<a href="{}">{}</a>', reverse(name, args=[call.user_key]), label)
 
-    @admin.display(description="session")
+    @admin.display(description=_("session"))
     def session_shown(self, call: Call) -> str:
         if not call.session or not Session.objects.filter(pk=call.session).exists():
             return call.session or "-"
         url = reverse(f"{self.admin_site.name}:django_mcp_session_change", args=[call.session])
         return format_html('<a href="{}">{}</a>', url, call.session)
 
-    @admin.display(description="correlation id")
+    @admin.display(description=_("correlation id"))
     def correlation_shown(self, call: Call) -> str:
         """With the way to whatever else was noted under it."""
         url = reverse(f"{self.admin_site.name}:django_mcp_call_changelist")
@@ -213,16 +222,16 @@ class CallAdmin(ReadOnlyAdmin):
             '<a href="{}?correlation={}">{}</a>', url, call.correlation, call.correlation
         )
 
-    @admin.display(description="arguments")
+    @admin.display(description=_("arguments"))
     def arguments_shown(self, call: Call) -> str:
         if call.arguments is None:
-            return "Not kept."
+            return gettext("Not kept.")
         written = json.dumps(call.arguments, indent=2, ensure_ascii=False)
         return format_html('<pre class="mcp-json">{}</pre>', written)
 
     # The list as a file
 
-    @admin.action(description="Export selected calls as CSV", permissions=["view"])
+    @admin.action(description=_("Export selected calls as CSV"), permissions=["view"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Call]) -> Any:
         from .export import csv_response
 
@@ -245,7 +254,7 @@ class CallAdmin(ReadOnlyAdmin):
         asked = request.GET
         found = summary.of(asked.get("period", ""), asked.get("server", ""))
         context: dict[str, Any] = {"summary": found, "is_kept": conf.get().audit}
-        return self.rendered(request, "call/summary.html", "Summary of calls", **context)
+        return self.rendered(request, "call/summary.html", _("Summary of calls"), **context)
 
     @method_decorator(sensitive_post_parameters())
     @method_decorator(non_atomic_requests)
@@ -259,7 +268,7 @@ class CallAdmin(ReadOnlyAdmin):
         if request.method not in ("GET", "HEAD", "POST"):
             return HttpResponseNotAllowed(["GET", "POST"])
         return self.rendered(
-            request, "call/inspector.html", "Inspector", page=inspector.page_of(request)
+            request, "call/inspector.html", _("Inspector"), page=inspector.page_of(request)
         )
 
     def _check(self, request: HttpRequest) -> None:

@@ -15,7 +15,8 @@ from typing import Final
 
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dates import MONTHS
+from django.utils.dateformat import format as written
+from django.utils.translation import gettext, pgettext
 
 from ..models import Call
 
@@ -73,13 +74,18 @@ def _query(request: HttpRequest, *chosen: int) -> str:
 
 
 def _back(request: HttpRequest, *chosen: int) -> Choice:
-    title = _named(*chosen) if chosen else "All dates"
+    title = _named(*chosen) if chosen else gettext("All dates")
     return Choice(title=title, query=_query(request, *chosen), is_back=True)
 
 
 def _named(year: int, month: int, day: int | None = None) -> str:
-    name = f"{MONTHS.get(month, month)} {year}"
-    return name if day is None else f"{day} {name}"
+    try:
+        moment = date(year, month, day or 1)
+    except ValueError:  # Somebody has written it into the URL.
+        return "-".join(str(part) for part in (year, month, day) if part is not None)
+    if day is None:
+        return written(moment, pgettext("a format of Django's for dates", "F Y"))
+    return written(moment, pgettext("a format of Django's for dates", "j F Y"))
 
 
 def _months(request: HttpRequest, first: date, last: date) -> list[Choice]:
@@ -98,7 +104,10 @@ def _days(request: HttpRequest, year: int, month: int, first: date, last: date) 
         return []
     days = range(1, calendar.monthrange(year, month)[1] + 1)
     return [
-        Choice(title=f"{day} {MONTHS[month]}", query=_query(request, year, month, day))
-        for day in days
-        if first <= date(year, month, day) <= last
+        Choice(
+            title=written(day, pgettext("a format of Django's for dates", "j F")),
+            query=_query(request, year, month, day.day),
+        )
+        for day in (date(year, month, number) for number in days)
+        if first <= day <= last
     ]

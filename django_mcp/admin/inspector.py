@@ -21,6 +21,8 @@ from django import forms
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from ..models import Call
 from ..protocol.uri_templates import UriTemplate
@@ -36,7 +38,7 @@ class Kind:
     """One of the lists of a server, and how a member of it is used."""
 
     name: str
-    title: str
+    title: Any
     list_method: str
     member: str
     key: str
@@ -50,7 +52,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         for kind in (
             Kind(
                 name="tools",
-                title="Tools",
+                title=gettext_lazy("Tools"),
                 list_method="tools/list",
                 member="tools",
                 key="name",
@@ -59,7 +61,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             Kind(
                 name="resources",
-                title="Resources",
+                title=gettext_lazy("Resources"),
                 list_method="resources/list",
                 member="resources",
                 key="uri",
@@ -68,7 +70,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             Kind(
                 name="templates",
-                title="Resource templates",
+                title=gettext_lazy("Resource templates"),
                 list_method="resources/templates/list",
                 member="resourceTemplates",
                 key="uriTemplate",
@@ -77,7 +79,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             Kind(
                 name="prompts",
-                title="Prompts",
+                title=gettext_lazy("Prompts"),
                 list_method="prompts/list",
                 member="prompts",
                 key="name",
@@ -91,7 +93,11 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 _CORRELATION: Final = re.compile("[0-9a-f]{32}")
 
 #: What a user can do with a question.
-_ACTIONS: Final = (("accept", "Accept"), ("decline", "Decline"), ("cancel", "Dismiss"))
+_ACTIONS: Final = (
+    ("accept", pgettext_lazy("what to do with a question", "Accept")),
+    ("decline", pgettext_lazy("what to do with a question", "Decline")),
+    ("cancel", pgettext_lazy("what to do with a question", "Dismiss")),
+)
 
 
 @dataclass(kw_only=True)
@@ -129,7 +135,7 @@ class Page:
     state: str = ""
     problem: str = ""
     is_json: bool = False
-    actions: tuple[tuple[str, str], ...] = _ACTIONS
+    actions: tuple[tuple[str, Any], ...] = _ACTIONS
 
     @property
     def schema(self) -> str:
@@ -202,7 +208,8 @@ def page_of(request: HttpRequest) -> Page:
         (each for each in page.members if each.get(kind.key) == page.chosen_key), None
     )
     if page.chosen is None:
-        page.problem = f"There is no {page.chosen_key!r} here." if page.chosen_key else ""
+        if page.chosen_key:
+            page.problem = gettext("There is no %(name)r here.") % {"name": page.chosen_key}
         return page
     page.form = SchemaForm(_schema(kind, page.chosen))
     if request.method == "POST":
@@ -240,16 +247,19 @@ def _arguments(request: HttpRequest, page: Page) -> dict[str, Any]:
     if given.get("as") == "form":
         form = page.form = SchemaForm(_schema(page.kind, page.chosen or {}), given)
         if not form.is_valid():
-            raise forms.ValidationError("Some fields cannot be read: see what is said beside them.")
+            raise forms.ValidationError(
+                gettext("Some fields cannot be read: see what is said beside them.")
+            )
         return form.arguments
     page.is_json = not given.get("state")
     page.arguments = given.get("arguments", "{}")
     try:
         found = json.loads(page.arguments or "{}")
     except ValueError as error:
-        raise forms.ValidationError(f"The arguments are not JSON: {error}") from None
+        said = gettext("The arguments are not JSON: %(error)s")
+        raise forms.ValidationError(said % {"error": error}) from None
     if not isinstance(found, dict):
-        raise forms.ValidationError("The arguments are a JSON object.")
+        raise forms.ValidationError(gettext("The arguments are a JSON object."))
     return found
 
 
@@ -292,7 +302,8 @@ def _responses(request: HttpRequest) -> dict[str, Any]:
         asked = json.loads(given.get("asked", "{}"))
         pairs = list(asked.items())
     except (ValueError, AttributeError):
-        raise forms.ValidationError("The questions cannot be read any more: call again.") from None
+        said = gettext("The questions cannot be read any more: call again.")
+        raise forms.ValidationError(said) from None
     found: dict[str, Any] = {}
     for number, (key, question) in enumerate(pairs):
         action = given.get(f"action_{number}", "cancel")
@@ -306,7 +317,8 @@ def _responses(request: HttpRequest) -> dict[str, Any]:
                 f"{form.fields[name].label}: {' '.join(map(str, errors))}"
                 for name, errors in form.errors.items()
             )
-            raise forms.ValidationError(f"An answer cannot be read: {problems}. Call again.")
+            said = gettext("An answer cannot be read: %(problems)s. Call again.")
+            raise forms.ValidationError(said % {"problems": problems})
         found[key] = {"action": "accept", "content": form.arguments}
     return found
 
@@ -358,7 +370,9 @@ def _texts(result: Mapping[str, Any]) -> Any:
             continue
         data = block.get("data") or block.get("blob")
         if isinstance(data, str):
-            yield f"[{block.get('mimeType', 'binary')}, {len(data) * 3 // 4:,} bytes]"
+            size = number_format(len(data) * 3 // 4, force_grouping=True)
+            said = {"type": block.get("mimeType", "binary"), "size": size}
+            yield gettext("[%(type)s, %(size)s bytes]") % said
 
 
 def written(value: Any) -> str:

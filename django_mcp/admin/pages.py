@@ -16,6 +16,8 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
     _Paginator = Paginator[Any]
@@ -72,7 +74,7 @@ class ReadOnlyAdmin(_ModelAdmin):
         )
 
     def rendered(
-        self, request: HttpRequest, template: str, title: str, status: int = 200, **context: Any
+        self, request: HttpRequest, template: str, title: Any, status: int = 200, **context: Any
     ) -> TemplateResponse:
         """A page with what the admin's own have around them."""
         request.current_app = self.admin_site.name
@@ -93,7 +95,13 @@ class ReadOnlyAdmin(_ModelAdmin):
 def duration(milliseconds: float) -> str:
     """A duration in the unit that suits it."""
     if milliseconds >= 60_000:
-        return f"{milliseconds / 60_000:.1f} min"
+        return _("%(number)s min") % {"number": decimal(milliseconds / 60_000)}
     if milliseconds >= 1000:
-        return f"{milliseconds / 1000:.1f} s"
-    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+        return _("%(number)s s") % {"number": decimal(milliseconds / 1000)}
+    number = f"{milliseconds:.0f}" if milliseconds >= 10 else decimal(milliseconds)
+    return _("%(number)s ms") % {"number": number}
+
+
+def decimal(number: float) -> str:
+    """A number with one place, as it is written in the language of the page."""
+    return number_format(f"{number:.1f}")

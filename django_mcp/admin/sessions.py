@@ -18,7 +18,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.http.response import HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 from ..backends.stores import limits_of, stores
@@ -32,11 +33,14 @@ from .pages import ReadOnlyAdmin
 class StateFilter(admin.SimpleListFilter):
     """Open sessions, or those that were ended."""
 
-    title = "state"
+    title = pgettext_lazy("of a session", "state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "open"), ("ended", "ended")]
+        return [
+            ("open", pgettext("state of a session", "open")),
+            ("ended", pgettext("state of a session", "ended")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() is None:
@@ -47,7 +51,7 @@ class StateFilter(admin.SimpleListFilter):
 class ServerFilter(admin.SimpleListFilter):
     """The servers of this project; the rows are not searched for others."""
 
-    title = "server"
+    title = _("server")
     parameter_name = "server"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -60,7 +64,7 @@ class ServerFilter(admin.SimpleListFilter):
 class RevisionFilter(admin.SimpleListFilter):
     """The revisions of the protocol."""
 
-    title = "protocol revision"
+    title = _("protocol revision")
     parameter_name = "revision"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -91,7 +95,7 @@ class SessionAdmin(ReadOnlyAdmin):
     list_display_links = ("client",)
     list_filter = (StateFilter, ServerFilter, RevisionFilter)
     search_fields = ("user_label", "=owner", "=key", "client_info")
-    search_help_text = "A user, the principal, the key, or the name of the client"
+    search_help_text = _("A user, the principal, the key, or the name of the client")
     ordering = ("-used", "key")
     fields = (
         "key",
@@ -140,39 +144,41 @@ class SessionAdmin(ReadOnlyAdmin):
         found |= Q(client_info__name__icontains=term)
         return queryset.filter(found), False
 
-    @admin.display(description="client")
+    @admin.display(description=_("client"))
     def client(self, session: Session) -> str:
         return client_of(session.client_info)
 
-    @admin.display(description="user", ordering="user_label")
+    @admin.display(description=_("user"), ordering="user_label")
     def who(self, session: Session) -> str:
         return session.user_label or session.owner
 
-    @admin.display(description="state", ordering="ended")
+    @admin.display(description=pgettext_lazy("of a session", "state"), ordering="ended")
     def state(self, session: Session) -> str:
         if session.ended is not None:
-            return "ended"
+            return pgettext("state of a session", "ended")
         limits = limits_of(conf.get())
         created, used = session.created.timestamp(), session.used.timestamp()
-        return "over" if limits.is_over(created, used, time.time()) else "open"
+        if limits.is_over(created, used, time.time()):
+            return pgettext("state of a session", "over")
+        return pgettext("state of a session", "open")
 
-    @admin.display(description="streams not at their end")
+    @admin.display(description=_("streams not at their end"))
     def open_streams(self, session: Any) -> int:
         return int(session.stream_count - session.last_count)
 
-    @admin.display(description="events kept")
+    @admin.display(description=_("events kept"))
     def events(self, session: Any) -> int:
         return int(session.event_count)
 
-    @admin.display(description="resources followed")
+    @admin.display(description=_("resources followed"))
     def followed_resources(self, session: Session) -> str:
         return "\n".join(session.followed) or "-"
 
-    @admin.display(description="capabilities of the client")
+    @admin.display(description=_("capabilities of the client"))
     def capabilities_shown(self, session: Session) -> str:
         return ", ".join(sorted(map(str, session.capabilities))) or "-"
 
-    @admin.display(description="calls")
+    @admin.display(description=_("calls"))
     def calls(self, session: Session) -> str:
         url = reverse(f"{self.admin_site.name}:django_mcp_call_changelist")
         count = Call.objects.filter(session=session.key).count()
@@ -197,7 +203,7 @@ class SessionAdmin(ReadOnlyAdmin):
             reverse(f"{self.admin_site.name}:django_mcp_session_change", args=[key])
         )
 
-    @admin.action(description="End selected sessions", permissions=["delete"])
+    @admin.action(description=_("End selected sessions"), permissions=["delete"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         self._end(request, queryset.filter(ended=None))
 
@@ -209,7 +215,7 @@ class SessionAdmin(ReadOnlyAdmin):
             request,
             ngettext("%d session was ended.", "%d sessions were ended.", ended) % ended
             if ended
-            else "No session was open any more.",
+            else gettext("No session was open any more."),
             messages.SUCCESS if ended else messages.WARNING,
         )
 

@@ -18,11 +18,15 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
+from django.utils.dateformat import format as written
+from django.utils.formats import number_format
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from ..backends.durations import percentile
 from ..models import Call
-from .pages import duration
+from .pages import decimal, duration
 
 #: Rows of each table.
 MOST_ROWS: Final = 15
@@ -41,36 +45,45 @@ class Period:
     """So many bars of so many minutes, the last of which is now."""
 
     name: str
-    title: str
+    title: Any
     bars: int
     minutes: int
-    label: str
+    label: Any
 
     def bar_of(self, moment: datetime) -> int:
         """Which bar a moment is in, counted from the epoch."""
         return int(moment.timestamp()) // (60 * self.minutes)
 
 
+#: How the moments of a chart are written.
+_TIME: Final = pgettext_lazy("a format of Django's for dates", "H:i")
+_DAY: Final = pgettext_lazy("a format of Django's for dates", "d M")
+_DAY_AND_TIME: Final = pgettext_lazy("a format of Django's for dates", "d M H:i")
+
 PERIODS: Final[Mapping[str, Period]] = MappingProxyType(
     {
         period.name: period
         for period in (
-            Period(name="hour", title="Hour", bars=60, minutes=1, label="%H:%M"),
-            Period(name="day", title="Day", bars=24, minutes=60, label="%H:%M"),
+            Period(
+                name="hour", title=pgettext_lazy("period", "Hour"), bars=60, minutes=1, label=_TIME
+            ),
+            Period(
+                name="day", title=pgettext_lazy("period", "Day"), bars=24, minutes=60, label=_TIME
+            ),
             Period(
                 name="week",
-                title="Week",
+                title=pgettext_lazy("period", "Week"),
                 bars=28,
                 minutes=360,
-                label="%d %b %H:%M",
+                label=_DAY_AND_TIME,
             ),
-            Period(name="month", title="30 days", bars=30, minutes=1440, label="%d %b"),
+            Period(name="month", title=gettext_lazy("30 days"), bars=30, minutes=1440, label=_DAY),
             Period(
                 name="quarter",
-                title="90 days",
+                title=gettext_lazy("90 days"),
                 bars=90,
                 minutes=1440,
-                label="%d %b",
+                label=_DAY,
             ),
         )
     }
@@ -90,7 +103,7 @@ class Numbers:
     def error_rate(self) -> str:
         if not self.calls:
             return "-"
-        return f"{100 * self.errors / self.calls:.1f} %"
+        return _("%(number)s %%") % {"number": decimal(100 * self.errors / self.calls)}
 
     @property
     def median(self) -> str:
@@ -168,8 +181,8 @@ def of(period_name: str, server: str) -> Summary:
         of=_numbers(rows, ()).get((), Numbers(calls=0, errors=0, p50=0, p95=0)),
         bars=bars,
         most=most,
-        first=start.strftime(period.label),
-        last="now",
+        first=_("%(when)s UTC") % {"when": written(start, str(period.label))},
+        last=pgettext("the end of a chart", "now"),
         tables=_tables(rows),
     )
 
@@ -184,9 +197,9 @@ def _stored(moment: datetime) -> datetime:
 def _tables(rows: QuerySet[Call]) -> list[Table]:
     named = rows.filter(method__in=NAMED)
     return [
-        Table(title="By tool, prompt and resource", rows=_busiest(named, ("target",))),
-        Table(title="By client", rows=_busiest(rows, ("client",))),
-        Table(title="By user", rows=_by_user(rows)),
+        Table(title=_("By tool, prompt and resource"), rows=_busiest(named, ("target",))),
+        Table(title=_("By client"), rows=_busiest(rows, ("client",))),
+        Table(title=_("By user"), rows=_by_user(rows)),
     ]
 
 
@@ -251,8 +264,7 @@ def _bars(rows: QuerySet[Call], period: Period, first: int) -> tuple[list[Bar], 
         moment = datetime.fromtimestamp(at * 60 * period.minutes, UTC)
         bars.append(
             Bar(
-                title=f"{moment.strftime(period.label)} UTC: {calls[at]:,} calls, "
-                f"{errors[at]:,} errors",
+                title=_title(written(moment, str(period.label)), calls[at], errors[at]),
                 x=round(number * step + step * 0.1, 2),
                 width=round(step * 0.8, 2),
                 y=round(HEIGHT - height, 2),
@@ -262,6 +274,17 @@ def _bars(rows: QuerySet[Call], period: Period, first: int) -> tuple[list[Bar], 
             )
         )
     return bars, most
+
+
+def _title(when: str, calls: int, errors: int) -> str:
+    def of(number: int) -> dict[str, str]:
+        return {"number": number_format(number, force_grouping=True)}
+
+    return _("%(when)s UTC: %(calls)s, %(errors)s") % {
+        "when": when,
+        "calls": ngettext("%(number)s call", "%(number)s calls", calls) % of(calls),
+        "errors": ngettext("%(number)s error", "%(number)s errors", errors) % of(errors),
+    }
 
 
 def _over_time(rows: QuerySet[Call], period: Period) -> Iterator[tuple[datetime, int, int]]:
@@ -275,6 +298,3 @@ def _over_time(rows: QuerySet[Call], period: Period) -> Iterator[tuple[datetime,
     minutes: Any = rows.values_list(TruncMinute("called", **options)).annotate(**counts)
     for moment, number, failed in minutes:
         yield moment.replace(tzinfo=UTC), number, failed
-
-
-# ------------------------------------------------------------------------------------------ words

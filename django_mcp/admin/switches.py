@@ -8,6 +8,9 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 from ..backends.switches import is_used, switches
@@ -32,7 +35,8 @@ class SwitchAdmin(_ModelAdmin):
         """A server is chosen among those there are."""
         if db_field.name == "server":
             names = sorted(known_servers())
-            return forms.ChoiceField(choices=[(name, name) for name in names])
+            choices = [(name, name) for name in names]
+            return forms.ChoiceField(choices=choices, label=capfirst(db_field.verbose_name))
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -42,7 +46,7 @@ class SwitchAdmin(_ModelAdmin):
         if not is_used(conf.get()):
             self.message_user(
                 request,
-                'Switches are not heeded: set DJANGO_MCP["KILL_SWITCH"] to True.',
+                gettext('Switches are not heeded: set DJANGO_MCP["KILL_SWITCH"] to True.'),
                 "WARNING",
             )
         return super().changelist_view(request, extra_context)
@@ -59,11 +63,11 @@ class SwitchAdmin(_ModelAdmin):
         super().delete_queryset(request, queryset)
         switches().forget()
 
-    @admin.action(description="Close selected servers", permissions=["change"])
+    @admin.action(description=_("Close selected servers"), permissions=["change"])
     def close(self, request: HttpRequest, queryset: QuerySet[Switch]) -> None:
         self._turn(request, queryset, closed=True)
 
-    @admin.action(description="Open selected servers", permissions=["change"])
+    @admin.action(description=_("Open selected servers"), permissions=["change"])
     def open(self, request: HttpRequest, queryset: QuerySet[Switch]) -> None:
         self._turn(request, queryset, closed=False)
 
@@ -73,5 +77,9 @@ class SwitchAdmin(_ModelAdmin):
             switch.save(update_fields=["closed", "changed"])
             self.log_change(request, switch, "Closed." if closed else "Opened.")
         switches().forget()
-        what = "Closed" if closed else "Opened"
-        self.message_user(request, f"{what}. Every process heeds it within seconds.")
+        done = (
+            gettext("Closed. Every process heeds it within seconds.")
+            if closed
+            else gettext("Opened. Every process heeds it within seconds.")
+        )
+        self.message_user(request, done)

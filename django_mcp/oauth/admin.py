@@ -18,6 +18,7 @@ from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext, pgettext_lazy
 
 from . import conf, personal, resources, services
 from .addresses import site_of
@@ -89,7 +90,10 @@ class ClientAdmin(ReadOnlyAdmin):
     def name(self, client: Client) -> str:
         return str(client.application)
 
-    @admin.display(description=_("registered"), ordering="application__registration_source")
+    @admin.display(
+        description=pgettext_lazy("how a client came here", "registered"),
+        ordering="application__registration_source",
+    )
     def source(self, client: Client) -> str:
         return str(client.application.get_registration_source_display())
 
@@ -168,4 +172,6 @@ class ExternalIdentityAdmin(ModelAdmin):
     def unlink(self, request: HttpRequest, queryset: QuerySet[ExternalIdentity]) -> None:
         """Nobody comes in by them from the next request on, and nothing links them by itself."""
         number = unlink(queryset)
-        self.message_user(request, _("%d unlinked.") % number, messages.SUCCESS)
+        self.message_user(
+            request, ngettext("%d unlinked.", "%d unlinked.", number) % number, messages.SUCCESS
+        )

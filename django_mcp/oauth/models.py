@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from oauth2_provider.settings import oauth2_settings
 
 from .identity_providers import LONGEST_ISSUER
@@ -27,9 +28,9 @@ class Client(models.Model):
     """What is known of an OAuth client that was registered here, besides its Application."""
 
     class Status(models.TextChoices):
-        ALLOWED = "allowed", _("allowed")
-        PENDING = "pending", _("waiting for approval")
-        BLOCKED = "blocked", _("blocked")
+        ALLOWED = "allowed", pgettext_lazy("status of a client", "allowed")
+        PENDING = "pending", pgettext_lazy("status of a client", "waiting for approval")
+        BLOCKED = "blocked", pgettext_lazy("status of a client", "blocked")
 
     application = models.OneToOneField(
         oauth2_settings.APPLICATION_MODEL,
@@ -73,10 +74,14 @@ class Connection(models.Model):
     )
     resource = models.CharField(_("server"), max_length=LONGEST_RESOURCE)
     scopes = models.TextField(_("scopes"), blank=True)
-    redirect_host = models.CharField(_("answers to"), max_length=255, blank=True)
+    redirect_host = models.CharField(
+        pgettext_lazy("the host to which answers go", "answers to"), max_length=255, blank=True
+    )
     created = models.DateTimeField(_("created"), auto_now_add=True)
     used = models.DateTimeField(_("last used"), null=True, blank=True)
-    revoked = models.DateTimeField(_("revoked"), null=True, blank=True)
+    revoked = models.DateTimeField(
+        pgettext_lazy("when something was ended", "revoked"), null=True, blank=True
+    )
 
     class Meta:
         verbose_name = _("MCP connection")
@@ -103,7 +108,7 @@ class UsedCode(models.Model):
         verbose_name=_("application"),
     )
     family = models.UUIDField(_("family of tokens"))
-    expires = models.DateTimeField(_("expires"), db_index=True)
+    expires = models.DateTimeField(pgettext_lazy("when something ends", "expires"), db_index=True)
 
     class Meta:
         verbose_name = _("used authorization code")
@@ -123,14 +128,18 @@ class PersonalToken(models.Model):
         verbose_name=_("user"),
     )
     name = models.CharField(_("name"), max_length=100)
-    shown = models.CharField(_("begins with"), max_length=24)
+    shown = models.CharField(
+        pgettext_lazy("the first letters of a token", "begins with"), max_length=24
+    )
     digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
     resource = models.CharField(_("server"), max_length=LONGEST_RESOURCE)
     scopes = models.TextField(_("scopes"), blank=True)
     created = models.DateTimeField(_("created"), auto_now_add=True)
-    expires = models.DateTimeField(_("expires"))
+    expires = models.DateTimeField(pgettext_lazy("when something ends", "expires"))
     used = models.DateTimeField(_("last used"), null=True, blank=True)
-    revoked = models.DateTimeField(_("revoked"), null=True, blank=True)
+    revoked = models.DateTimeField(
+        pgettext_lazy("when something was ended", "revoked"), null=True, blank=True
+    )
 
     class Meta:
         verbose_name = _("personal access token")

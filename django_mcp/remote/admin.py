@@ -21,6 +21,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from . import conf
@@ -141,7 +142,8 @@ def _pairs(text: str, separator: str) -> dict[str, str]:
     for line in filter(str.strip, text.splitlines()):
         name, is_there, value = line.partition(separator)
         if not is_there or not name.strip():
-            raise ValueError(f"There is a line without a name and {separator!r}.")
+            said = _("There is a line without a name and %(separator)r.")
+            raise ValueError(said % {"separator": separator})
         found[name.strip()] = value.strip()
     return found
 
@@ -205,17 +207,17 @@ class RemoteServerAdmin(_ServerAdmin):
     def number_of_tools(self, server: RemoteServer) -> str:
         return str(len(server.tools)) if server.tools_seen else ""
 
-    @admin.display(description=_("state"))
+    @admin.display(description=pgettext_lazy("of a server", "state"))
     def state(self, server: RemoteServer) -> Any:
         if server.seen is None:
-            return _("not tried yet")
-        return server.problem or _("answers")
+            return pgettext("state of a server", "not tried yet")
+        return server.problem or pgettext("state of a server", "answers")
 
     @admin.display(description=_("what it says of itself"))
     def says(self, server: RemoteServer) -> str:
         return " · ".join(str(value) for value in server.info.values() if value)
 
-    @admin.display(description=_("connected"))
+    @admin.display(description=pgettext_lazy("how many users are", "connected"))
     def connected(self, server: Any) -> str:
         return str(server.connected_users)
 
@@ -256,7 +258,9 @@ class RemoteServerAdmin(_ServerAdmin):
         level = messages.SUCCESS if found.worked else messages.ERROR
         text: Any = f"{server}: {found.text}"
         if found.connect_url:
-            link = format_html('<a href="{}">{}</a>', found.connect_url, _("Connect"))
+            link = format_html(
+                '<a href="{}">{}</a>', found.connect_url, pgettext("a button", "Connect")
+            )
             text = format_html("{} {}", text, link)
         self.message_user(request, text, level)
 
@@ -304,7 +308,7 @@ class ConnectionAdmin(_ConnectionAdmin):
     @admin.display(description=_("tokens"))
     def tokens(self, connection: Connection) -> Any:
         if tokens_in(connection) is None:
-            return _("cannot be opened")
+            return pgettext("tokens", "cannot be opened")
         return "•••" if not connection.renews else "••• ↻"
 
     @admin.action(description=_("End selected connections"), permissions=["delete"])

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from ..client.auth import UnsafeURL
 from ..client.auth.urls import base_url, check_url
@@ -49,11 +50,12 @@ class Secrets:
     def __post_init__(self) -> None:
         for name, value in self.headers.items():
             if not _HEADER.fullmatch(name):
-                raise ValueError(f"{name[:80]!r} is no name of a header.")
+                raise ValueError(_("%(name)r is no name of a header.") % {"name": name[:80]})
             if not _is_printable(value):
-                raise ValueError(f"The value of {name[:80]!r} is not ASCII, or not on one line.")
+                said = _("The value of %(name)r is not ASCII, or not on one line.")
+                raise ValueError(said % {"name": name[:80]})
         if not _is_printable(self.token):
-            raise ValueError("The token is not ASCII, or not on one line.")
+            raise ValueError(_("The token is not ASCII, or not on one line."))
 
 
 def _is_printable(text: str) -> bool:
@@ -68,7 +70,7 @@ class RemoteServer(models.Model):
     """
 
     class Authorization(models.TextChoices):
-        NONE = "none", _("none")
+        NONE = "none", pgettext_lazy("no authorization", "none")
         BEARER = "bearer", _("one token for everybody")
         USER = "user", _("OAuth: users connect themselves")
         PROJECT = "project", _("OAuth: the project for itself (client credentials)")
@@ -77,8 +79,13 @@ class RemoteServer(models.Model):
         _("name"), unique=True, help_text=_("What the project's code calls it.")
     )
     title = models.CharField(_("title"), max_length=100, blank=True)
-    enabled = models.BooleanField(_("enabled"), default=True)
-    url = models.CharField(_("URL"), max_length=500, blank=True, help_text=_("Of its endpoint."))
+    enabled = models.BooleanField(pgettext_lazy("of a server", "enabled"), default=True)
+    url = models.CharField(
+        _("URL"),
+        max_length=500,
+        blank=True,
+        help_text=pgettext_lazy("help for a URL", "Of its endpoint."),
+    )
     command = models.TextField(
         _("command"),
         blank=True,
@@ -129,13 +136,15 @@ class RemoteServer(models.Model):
                 _('Programs are started only where DJANGO_MCP_REMOTE["ALLOW_STDIO"] is True.')
             )
         if self.command and self.authorization != self.Authorization.NONE:
-            wrong["authorization"] = _("A program has none.")
+            wrong["authorization"] = pgettext_lazy("no authorization", "A program has none.")
         if self.url and (problem := self._problem_of_url()):
             wrong["url"] = problem
         if self.client_id and not self.issuer:
             wrong["issuer"] = _("A client ID belongs to one authorization server: name it.")
         if self.authorization == self.Authorization.PROJECT and not self.client_id:
-            wrong["client_id"] = _("The project needs one to act for itself.")
+            wrong["client_id"] = pgettext_lazy(
+                "a client ID", "The project needs one to act for itself."
+            )
         if wrong:
             raise ValidationError(wrong)
 
@@ -201,12 +210,16 @@ class Registration(models.Model):
     )
     #: SHA-256 of the client ID and its issuer, which may be long.
     digest = models.CharField(_("digest"), max_length=64)
-    sealed = models.TextField(_("registration"))
+    sealed = models.TextField(
+        pgettext_lazy("of the project at an authorization server", "registration")
+    )
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
-        verbose_name = _("registration")
-        verbose_name_plural = _("registrations")
+        verbose_name = pgettext_lazy("of the project at an authorization server", "registration")
+        verbose_name_plural = pgettext_lazy(
+            "of the project at an authorization server", "registrations"
+        )
         ordering = ("-pk",)
 
     def __str__(self) -> str:
@@ -231,7 +244,11 @@ class Connection(models.Model):
     #: The URL that the tokens were got for. Where the server is another one now, they are not sent.
     url = models.CharField(_("URL"), max_length=500)
     registration = models.ForeignKey(
-        Registration, models.SET_NULL, null=True, related_name="+", verbose_name=_("registration")
+        Registration,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=pgettext_lazy("of the project at an authorization server", "registration"),
     )
     sealed = models.TextField(_("tokens"))
     #: Another one after each change: who has read a former one does not write.
@@ -244,8 +261,10 @@ class Connection(models.Model):
     wanted = models.TextField(_("scopes wanted"), blank=True, default="")
     renews = models.BooleanField(_("can be renewed"), default=False)
     expires = models.DateTimeField(_("access token good until"), null=True)
-    created = models.DateTimeField(_("connected"), auto_now_add=True)
-    changed = models.DateTimeField(_("renewed"))
+    created = models.DateTimeField(
+        pgettext_lazy("when a user connected", "connected"), auto_now_add=True
+    )
+    changed = models.DateTimeField(pgettext_lazy("when tokens were renewed", "renewed"))
 
     class Meta:
         verbose_name = _("connection")
@@ -272,7 +291,7 @@ class Attempt(models.Model):
     )
     #: SHA-256 of what only the user's browser session has.
     browser = models.CharField(_("browser"), max_length=64)
-    sealed = models.TextField(_("request"))
+    sealed = models.TextField(pgettext_lazy("what was asked of an authorization server", "request"))
     target = models.TextField(_("goes on to"))
     created = models.DateTimeField(_("created"), db_index=True)
 
