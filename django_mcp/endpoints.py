@@ -12,8 +12,9 @@ from typing import Any, Final, Literal
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
 from django.urls.resolvers import RoutePattern
+from django.utils import translation
 
-from . import conf
+from . import conf, pages
 from .authentication import authenticator, challenger
 from .backends.threads import DjangoWorkers
 from .backends.throttles import Failures
@@ -23,7 +24,8 @@ from .transports.http.endpoint import Endpoint
 from .transports.http.entrance import Entrance
 from .transports.http.guard import Address, Guard
 from .transports.http.http_sse import SseEndpoint
-from .transports.http.types import HttpRequest
+from .transports.http.types import Headers, HttpRequest
+from .transports.http.words import ENGLISH, Language
 from .transports.websocket import WebSocketEndpoint
 
 Transport = Literal["http", "sse", "websocket"]
@@ -113,8 +115,23 @@ def _options(server: MCPServer, authenticate: str | Callable[..., Any] | None) -
         "max_depth": options.max_json_depth,
         "keep_alive": options.keep_alive,
         "again_every": options.reauthenticate_every or 0,
+        "language_of": language_of,
         "failures": None if failed is None else Failures(failed, options.trusted_proxies),
     }
+
+
+def language_of(headers: Headers) -> Language:
+    """What the page of an endpoint is written in. Endpoints stand beside Django's middleware, so
+    what a browser says is heeded without it."""
+    code = pages.language_for(headers.get("accept-language")) or translation.get_language()
+
+    def translate(text: str) -> str:
+        with translation.override(code):
+            return translation.gettext(text)
+
+    with translation.override(code):
+        is_rtl = translation.get_language_bidi()
+    return Language(code=code or ENGLISH.code, is_rtl=is_rtl, translate=translate)
 
 
 def address_of(request: HttpRequest) -> Address:

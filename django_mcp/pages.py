@@ -1,8 +1,9 @@
 """Pages for people, of the apps that have some: rendered with headers that keep them safe.
 
 No page may be framed or kept, runs scripts, or loads anything; its style is in the page itself, in
-an element with the nonce `style_nonce`. What a project needs for them is `missing_for`; what is
-on a page is the app's.
+an element with the nonce `style_nonce`. What a project needs for them is `missing_for`, which
+language is asked for where Django's middleware is not, `language_for`; what is on a page is the
+app's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
+from django.utils import translation
 from django.utils.module_loading import import_string
 
 _MIDDLEWARE: Final = (
@@ -47,6 +49,16 @@ def page(
     response["Cache-Control"] = "no-store"
     response["Referrer-Policy"] = "same-origin"
     return response
+
+
+def language_for(accepted: str | None) -> str | None:
+    """The language of the project's that an Accept-Language asks for; None where it asks for none,
+    or nothing is translated."""
+    if not accepted or not settings.USE_I18N:
+        return None
+    request = HttpRequest()
+    request.META["HTTP_ACCEPT_LANGUAGE"] = accepted
+    return translation.get_language_from_request(request)
 
 
 def missing_for(template: str) -> list[str]:

@@ -372,6 +372,7 @@ def _texts(result: Mapping[str, Any]) -> Any:
         if isinstance(data, str):
             size = number_format(len(data) * 3 // 4, force_grouping=True)
             said = {"type": block.get("mimeType", "binary"), "size": size}
+            # Translators: in place of a picture or a sound: [image/png, 1,024 bytes]
             yield gettext("[%(type)s, %(size)s bytes]") % said
 
 

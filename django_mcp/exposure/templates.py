@@ -20,15 +20,15 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from django.template import TemplateDoesNotExist
 from django.template.backends.django import Template as DjangoTemplate
 from django.template.context import make_context
 from django.template.loader import get_template
 from django.utils import translation
 
+from ..pages import language_for
 from ..server import components
 from ..server.components import Callee, Prompt, Resource, ResourceTemplate
 from ..server.context import Context
@@ -114,12 +114,8 @@ def in_language_of(context: Context) -> AbstractContextManager[Any]:
 
     A request that asks for none, as over stdio, leaves the language as it is.
     """
-    accepted = context.headers.get("accept-language")
-    if not accepted or not settings.USE_I18N:
-        return nullcontext()
-    request = HttpRequest()
-    request.META["HTTP_ACCEPT_LANGUAGE"] = accepted
-    return translation.override(translation.get_language_from_request(request))
+    language = language_for(context.headers.get("accept-language"))
+    return nullcontext() if language is None else translation.override(language)
 
 
 # ---------------------------------------------------------------------------------- as components

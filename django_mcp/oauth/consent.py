@@ -129,6 +129,7 @@ def _client(request: HttpRequest) -> Client:
             client = cimd.client_of(client_id, user=request.user)
         except cimd.Unusable as error:
             raise Unanswerable(
+                # Translators: %s is a reason in English, for whoever made the program.
                 _("The document that describes this client cannot be used: %s") % error
             ) from None
     else:

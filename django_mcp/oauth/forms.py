@@ -23,6 +23,7 @@ class GrantForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=100)
     resource = forms.ChoiceField(label=_("Server"))
     scopes = forms.MultipleChoiceField(
+        # Translators: what follows is what a program may do: "Change things in your name".
         label=_("It may"), required=False, widget=forms.CheckboxSelectMultiple
     )
 

@@ -90,6 +90,7 @@ class ServerForm(_ModelForm):
         self._sealed = self.instance.sealed
         for name, one in (("headers", "Name: value"), ("environment", "NAME=value")):
             names = ", ".join(getattr(self._kept, name))
+            # Translators: %s is how a line is written: "Name: value".
             self.fields[name].help_text = _kept(names, _("%s on each line.") % one)
         for name in ("token", "client_secret"):
             self.fields[name].help_text = _kept("•••" if getattr(self._kept, name) else "", "")
@@ -133,6 +134,7 @@ class ServerForm(_ModelForm):
 def _kept(what: str, otherwise: Any) -> Any:
     if not what:
         return otherwise
+    # Translators: %s is names of what is kept, or dots in place of a secret.
     return format_html("{} {}", _("Kept: %s. Leave this empty to keep it.") % what, otherwise)
 
 
@@ -321,6 +323,7 @@ class ConnectionAdmin(_ConnectionAdmin):
     def _end(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         rows = list(queryset.select_related("server", "user", "registration")[:MOST_ENDED])
         left = async_to_sync(disconnect)(rows)
+        # Translators: of %(left)d the other server knows nothing.
         text = _("%(ended)d were ended; of these %(left)d here alone.")
         counts = {"ended": len(rows), "left": len(left)}
         self.message_user(request, text % counts, messages.WARNING if left else messages.SUCCESS)

@@ -1,4 +1,8 @@
-"""A server is tried out: reached, asked what it is and what tools it has, and that is kept."""
+"""A server is tried out: reached, asked what it is and what tools it has, and that is kept.
+
+What is kept is in English, for it is read by others; who tries a server out is told in their own
+language.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
 
 from ..client import ClientError
 from ..client.auth import OAuthError
@@ -38,19 +44,30 @@ async def examine(server: RemoteServer, user: Any) -> Examination:
         async with asyncio.timeout(seconds):
             info, tools = await _asked(server, user, seconds)
     except NotConnected as error:
-        text = "You are not connected to this server yourself."
+        text = _("You are not connected to this server yourself.")
         return Examination(worked=False, text=text, connect_url=error.url)
     except TimeoutError:
-        problem = f"There was no answer within {seconds:g} seconds."
+        text = _no_answer(seconds)
+        with override(None):
+            problem = _no_answer(seconds)
     except (ClientError, OAuthError, ValueError) as error:
-        problem = shown(str(error), LONGEST) or type(error).__name__
+        text = problem = shown(str(error), LONGEST) or type(error).__name__
     else:
         await _keep(server, problem="", info=info, tools=tools, tools_seen=timezone.now())
         name = " ".join(filter(None, [info["title"] or info["name"], info["version"]])) or "?"
-        text = f"{name}, revision {info['revision']}: {len(tools)} tools."
+        said = ngettext(
+            "%(name)s, revision %(revision)s: %(number)d tool.",
+            "%(name)s, revision %(revision)s: %(number)d tools.",
+            len(tools),
+        )
+        text = said % {"name": name, "revision": info["revision"], "number": len(tools)}
         return Examination(worked=True, text=text)
     await _keep(server, problem=problem)
-    return Examination(worked=False, text=problem)
+    return Examination(worked=False, text=text)
+
+
+def _no_answer(seconds: float) -> str:
+    return _("There was no answer within %(seconds)s seconds.") % {"seconds": f"{seconds:g}"}
 
 
 async def _asked(

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 import httpx
 from asgiref.sync import sync_to_async
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from ..client.auth import Pending
@@ -72,8 +73,10 @@ def take(user_id: Any, *, browser: str, query: str) -> Attempt:
     # Of two requests with the same answer one deletes the row.
     if attempt is None or not Attempt.objects.filter(pk=attempt.pk).delete()[0]:
         raise AnswerUnknown(
-            "This answer belongs to nothing that you have begun here, or it came too late, or for"
-            " the second time. Nothing was done with it."
+            _(
+                "This answer belongs to nothing that you have begun here, or it came too late, or"
+                " for the second time. Nothing was done with it."
+            )
         )
     return attempt
 
@@ -86,7 +89,7 @@ async def finish(attempt: Attempt, query: str) -> None:
     server = attempt.server
     pending = _pending(attempt)
     if pending is None:
-        raise AnswerUnknown("The server was changed meanwhile. Begin again.")
+        raise AnswerUnknown(_("The server was changed meanwhile. Begin again."))
     client = digest_of(pending.metadata.issuer, pending.client_id)
     storage = Storage(server, attempt.user_id, client=client)
     await authorization_of(server, storage).finish(pending, f"?{query}")

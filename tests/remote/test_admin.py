@@ -144,7 +144,7 @@ def test_a_server_that_answers_shows_what_it_is(staff: Browser) -> None:
     assert answer.status_code == 302
     [text] = said(answer)
     assert text.startswith("desk: desk")
-    assert text.endswith("revision 2026-07-28: 1 tools.")
+    assert text.endswith("revision 2026-07-28: 1 tool.")
     page = staff.get(f"{SERVERS}{server.pk}/change/").content.decode()
     assert "<strong>headers</strong>" in page
     assert kept().tools == [{"name": "headers", "title": "", "description": "Tell."}]

@@ -54,7 +54,8 @@ class Endpoint(HttpEntrance):
                 return
         if method == "GET" and accepts(accept, "text/html"):
             url = address.origin + quote(request.path, safe="/", errors="replace")
-            await channel.reply(200, landing.HEADERS, landing.page(self.server, url))
+            page = landing.page(self.server, url, self.language_of(request.headers))
+            await channel.reply(200, landing.HEADERS, page)
             return
         raise NotServed(
             f"{method} is not served here: POST a JSON-RPC message.", self._methods(request)

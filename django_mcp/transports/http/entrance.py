@@ -25,7 +25,8 @@ from ..staying import EVERY, Stay, Stays
 from . import cors
 from .guard import Address, Guard, Refusal
 from .responses import KEEP_ALIVE, again_after, refuse
-from .types import BodyTooLarge, Channel, Disconnected, HttpRequest, Refused, ReplyHeaders
+from .types import BodyTooLarge, Channel, Disconnected, Headers, HttpRequest, Refused, ReplyHeaders
+from .words import ENGLISH, Language
 
 logger = logging.getLogger("django_mcp")
 
@@ -56,13 +57,18 @@ class Challenger(Protocol):
         """The headers that tell `principal`, who was let in, to ask for `scopes`."""
 
 
+def _english(headers: Headers) -> Language:
+    return ENGLISH
+
+
 @dataclass(kw_only=True)
 class Entrance:
     """One server at one URL, and who may reach it there.
 
     `keep_alive` is in seconds, `max_depth` counts the levels of JSON a body may have. `challenger`
     is there where `authenticate` grants scopes. Who stays is asked again after `again_every`
-    seconds; 0 asks nobody twice.
+    seconds; 0 asks nobody twice. `language_of` says from the headers of a request which language a
+    page for people is in.
     """
 
     server: MCPServer
@@ -73,6 +79,7 @@ class Entrance:
     keep_alive: float = KEEP_ALIVE
     failures: Failures | None = None
     again_every: float = EVERY
+    language_of: Callable[[Headers], Language] = _english
 
     def __post_init__(self) -> None:
         self._stays = Stays(self.again_every)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from .words import gettext_noop as _
+
 Entry = dict[str, Any]
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -63,7 +65,10 @@ HOSTS: Final[Mapping[str, Host]] = MappingProxyType(
 
 
 class Snippet(NamedTuple):
-    """The configuration of one host: its name, where the text goes, and the text."""
+    """The configuration of one host: its name, where the text goes, and the text.
+
+    `where` is English, and marked: who shows it translates it.
+    """
 
     host: str
     where: str
@@ -75,12 +80,12 @@ def snippets(name: str, url: str) -> list[Snippet]:
     # What is pasted into a terminal is run, and whoever made the link chose a part of the URL.
     line = shlex.join(["claude", "mcp", "add", "--transport", "http", name, url])
     files = [
-        ("claude-desktop", "In claude_desktop_config.json (Settings, Developer, Edit Config)"),
-        ("vscode", "In .vscode/mcp.json"),
-        ("cursor", "In .cursor/mcp.json"),
+        ("claude-desktop", _("In claude_desktop_config.json (Settings, Developer, Edit Config)")),
+        ("vscode", _("In .vscode/mcp.json")),
+        ("cursor", _("In .cursor/mcp.json")),
     ]
     return [
-        Snippet(HOSTS["claude-code"].title, "In a terminal", line),
+        Snippet(HOSTS["claude-code"].title, _("In a terminal"), line),
         *(
             Snippet(HOSTS[host].title, where, written(HOSTS[host], name, HOSTS[host].at_url(url)))
             for host, where in files

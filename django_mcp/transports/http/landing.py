@@ -9,6 +9,7 @@ from typing import Final
 from ...server.server import MCPServer
 from .hosts import snippets
 from .types import ReplyHeaders
+from .words import ENGLISH, Language, gettext_noop
 
 HEADERS: Final[ReplyHeaders] = [
     (b"content-type", b"text/html; charset=utf-8"),
@@ -23,7 +24,7 @@ HEADERS: Final[ReplyHeaders] = [
 ]
 
 _PAGE: Final = Template("""<!doctype html>
-<html lang="en">
+<html lang="$language" dir="$direction">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -45,8 +46,7 @@ pre { overflow-x: auto; padding: .85rem 1rem; border: 1px solid var(--line); bor
 <body>
 <h1>$title</h1>
 $description
-<p class="quiet">This address speaks the <a href="https://modelcontextprotocol.io">Model Context
-Protocol</a>. It is made for assistants and editors, not for browsers: give one of them the URL.</p>
+<p class="quiet">$purpose</p>
 <pre>$url</pre>
 $snippets
 </body>
@@ -54,14 +54,29 @@ $snippets
 """)
 
 
-def page(server: MCPServer, url: str) -> bytes:
+# Translators: %(protocol)s is "Model Context Protocol", with a link.
+_PURPOSE: Final = gettext_noop(
+    "This address speaks the %(protocol)s. It is made for assistants and editors, not for browsers:"
+    " give one of them the URL."
+)
+# Translators: where the text below goes: "In a terminal:"
+_WHERE: Final = gettext_noop("%(where)s:")
+_PROTOCOL: Final = '<a href="https://modelcontextprotocol.io">Model Context Protocol</a>'
+
+
+def page(server: MCPServer, url: str, language: Language = ENGLISH) -> bytes:
     """The page for `server` at `url`."""
+    translate = language.translate
     pasted = "\n".join(
-        f"<h2>{escape(snippet.host)}</h2>\n<p>{escape(snippet.where)}:</p>\n"
+        f"<h2>{escape(snippet.host)}</h2>\n"
+        f"<p>{escape(translate(_WHERE) % {'where': translate(snippet.where)})}</p>\n"
         f"<pre>{escape(snippet.text)}</pre>"
         for snippet in snippets(server.name, url)
     )
     text = _PAGE.substitute(
+        language=escape(language.code),
+        direction="rtl" if language.is_rtl else "ltr",
+        purpose=escape(translate(_PURPOSE)) % {"protocol": _PROTOCOL},
         title=escape(server.title or server.name),
         description=f"<p>{escape(server.description)}</p>" if server.description else "",
         url=escape(url),
