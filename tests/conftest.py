@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from inspect import iscoroutinefunction
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.utils import translation
 from hypothesis import HealthCheck, settings
 
 from tests import services
@@ -30,6 +31,20 @@ settings.load_profile("suite")
 def anyio_backend() -> str:
     """AnyIO's plugin runs a marked test once, on the event loop Django has."""
     return "asyncio"
+
+
+@pytest.fixture
+def heeds_the_browser(settings: Any) -> Iterator[None]:
+    """A project whose pages are in the language that a browser asks for."""
+    after = settings.MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware") + 1
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE[:after],
+        "django.middleware.locale.LocaleMiddleware",
+        *settings.MIDDLEWARE[after:],
+    ]
+    yield
+    # What the middleware activates, stays active in its thread.
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def _named(year: int, month: int, day: int | None = None) -> str:
     except ValueError:  # Somebody has written it into the URL.
         return "-".join(str(part) for part in (year, month, day) if part is not None)
     if day is None:
-        # Translators: see docs.djangoproject.com, the filter "date": F is a month, j a day, Y a year.
+        # Translators: as Django's filter "date" has it: F is a month, j a day, Y a year.
         return written(moment, pgettext("a format of Django's for dates", "F Y"))
     return written(moment, pgettext("a format of Django's for dates", "j F Y"))
 

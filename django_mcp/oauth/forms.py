@@ -24,7 +24,9 @@ class GrantForm(forms.Form):
     resource = forms.ChoiceField(label=_("Server"))
     scopes = forms.MultipleChoiceField(
         # Translators: what follows is what a program may do: "Change things in your name".
-        label=_("It may"), required=False, widget=forms.CheckboxSelectMultiple
+        label=_("It may"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
     )
 
     def __init__(self, resources: Sequence[Resource], *args: Any, **kwargs: Any) -> None:

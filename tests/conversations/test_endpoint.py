@@ -358,6 +358,40 @@ async def test_a_browser_gets_a_page_that_says_how_to_connect(door: Door) -> Non
 
 
 @pytest.mark.parametrize(
+    ("accepted", "html", "words"),
+    [
+        ("de-CH, de;q=0.9", '<html lang="de" dir="ltr">', "Diese Adresse spricht das <a href="),
+        ("zh-CN", '<html lang="zh-hans" dir="ltr">', "在终端中："),  # noqa: RUF001
+        ("ar", '<html lang="ar" dir="rtl">', "This address speaks the <a href="),
+        ("xx", '<html lang="en" dir="ltr">', "This address speaks the <a href="),
+    ],
+)
+async def test_the_page_is_in_the_language_of_the_browser(
+    door: Door, accepted: str, html: str, words: str
+) -> None:
+    headers = [("host", "testserver"), ("accept", "text/html"), ("accept-language", accepted)]
+    page = (await door.send(Request(method="GET", headers=headers))).body.decode()
+
+    assert html in page
+    assert words in page
+    assert "claude mcp add" in page
+
+
+@pytest.mark.parametrize("how", ["a method that is not served", "a tool that is not there"])
+async def test_errors_are_english_in_every_language(door: Door, how: str) -> None:
+    async def told(language: str) -> tuple[int, bytes]:
+        if how == "a tool that is not there":
+            message = envelope("tools/call", {"name": "no", "arguments": {}})
+            reply = await door.post(message, accept_language=language)
+        else:
+            headers = [("host", "testserver"), ("accept-language", language)]
+            reply = await door.send(Request(method="PUT", headers=headers))
+        return reply.status, reply.body
+
+    assert await told("de") == await told("en")
+
+
+@pytest.mark.parametrize(
     ("name", "path", "words"),
     [
         ("test", "/mcp", ["test", "http://testserver/mcp"]),
