@@ -30,6 +30,11 @@ def main(wheel: Path) -> None:
         sys.exit(f"{wheel.name} holds what is not the package: {foreign}, and lacks: {forgotten}")
     if "django_mcp/py.typed" not in packed:
         sys.exit(f"{wheel.name} has no django_mcp/py.typed")
+    catalogs = sorted(name for name in packed if name.endswith(".po"))
+    # Django reads what is compiled, which many people have git ignore.
+    uncompiled = [name for name in catalogs if f"{name.removesuffix('.po')}.mo" not in packed]
+    if uncompiled or not catalogs:
+        sys.exit(f"{wheel.name} has {len(catalogs)} catalogs, not compiled are: {uncompiled}")
     if not any(name.endswith(".dist-info/licenses/LICENSE") for name in names):
         sys.exit(f"{wheel.name} has no licence")
     print(f"{wheel.name}: {len(packed)} files")
