@@ -171,7 +171,7 @@ class CallJournal:
         if self._waiting and not self.flush():
             self._lose(len(self._waiting))
             self._waiting.clear()
-            self._tell()
+            self._tell("the process has ended, and the database did not take them")
 
     def _flush(self) -> bool:
         while self._waiting:
@@ -231,11 +231,11 @@ class CallJournal:
     def _lose(self, number: int) -> None:
         self.lost += number
 
-    def _tell(self) -> None:
+    def _tell(self, why: str = "more came than could be written") -> None:
         lost = self.lost - self._told_of
         if lost:
             self._told_of = self.lost
-            logger.error("%d calls were not written down: more came than could be written", lost)
+            logger.error("%d calls were not written down: %s", lost, why)
 
     def _clear(self) -> None:
         self._cleared = time.monotonic()

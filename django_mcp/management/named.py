@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.core.management.base import CommandError
+from django.db import DatabaseError, InterfaceError
 
 from ..authentication import principal_of
 from ..default import every_server, server_named
@@ -49,13 +50,22 @@ def server_called(name: str | None) -> MCPServer:
 
 
 def principal_called(username: str) -> Principal:
-    """The principal of a user as it is now; raises Refused where it may not call."""
+    """The principal of a user as it is now; raises Refused where it may not call.
+
+    Where the database cannot say, the status is 503: it may another time.
+    """
     try:
         user = get_user_model()._default_manager.get_by_natural_key(username)
     except ImproperlyConfigured as error:
         raise Refused(403, f"--user {username!r}: this project has no users: {error}") from None
     except ObjectDoesNotExist:
         raise Refused(403, f"There is no user {username!r}: name one with --user.") from None
+    except (DatabaseError, InterfaceError) as error:
+        raise Refused(
+            503,
+            f"The user {username!r} cannot be looked up: {error}. Is it the right database, and "
+            "has manage.py migrate been run?",
+        ) from error
     if not user.is_active:
         raise Refused(403, f"The user {username!r} is not active.")
     return principal_of(user)

@@ -30,6 +30,7 @@ from ..server.sessions import OneSession, new_id
 from .duplex import Duplex
 from .enveloped import Enveloped
 from .http.guard import MAX_BODY
+from .http.types import Refused
 from .staying import Stay
 
 #: What a session remembers of being opened here.
@@ -81,19 +82,22 @@ class Stdio:
     max_depth: int = MAX_DEPTH
     grace: float = GRACE
 
-    async def __call__(self, streams: Streams) -> None:
-        """Serve `streams` until there is no more input, or nobody reads any more."""
+    async def __call__(self, streams: Streams) -> Refused | None:
+        """Serve `streams` until there is no more input, or nobody reads any more; or until who has
+        begun the process may stay no longer, and then return why."""
         incoming = lines(streams.read, self.max_body)
         with suppress(OSError):
             opening = await self._opening(incoming, streams)
             if opening is None:
-                return
+                return None
             connection = self._connection(opening.era, streams)
             async with connection.opened():
                 await connection.run(_with(opening.line, incoming))
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, OSError):
                 async with asyncio.timeout(LAST_WORDS):
                     await streams.flush()
+            return connection.refused
+        return None
 
     def _connection(self, era: Era, streams: Streams) -> Duplex | Enveloped:
         async def write(body: bytes) -> None:

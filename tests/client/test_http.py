@@ -424,13 +424,14 @@ async def test_an_error_of_the_protocol_is_an_answer_whatever_its_status() -> No
             await client.call_tool("t")
 
 
-async def test_an_error_about_no_request_is_what_is_said_beside_a_status() -> None:
+@pytest.mark.parametrize("said", ["You may not.", "You may not"])
+async def test_an_error_about_no_request_is_what_is_said_beside_a_status(said: str) -> None:
     async def call(seen: Seen, reply: Reply) -> None:
-        error = {"code": -32600, "message": "You may not."}
+        error = {"code": -32600, "message": said}
         await reply.json({"jsonrpc": "2.0", "id": None, "error": error}, status=403)
 
     async with Fake(call) as fake, Client(fake.url, revisions=STATEFUL) as client:
-        with pytest.raises(UnexpectedStatus, match="HTTP 403: You may not") as caught:
+        with pytest.raises(UnexpectedStatus, match=r"HTTP 403: You may not\. It") as caught:
             await client.call_tool("t")
         assert caught.value.status == 403
 

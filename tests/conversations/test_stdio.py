@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -492,6 +493,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
         "ada, bob = (User.objects.create_user(name) for name in ('ada', 'bob'))\n"
         "ada.user_permissions.add(Permission.objects.get(codename='change_user'))\n"
         "User.objects.create_user('eve', is_active=False)\n"
+        "User.objects.create_user('kim')\n"
     )
     subprocess.run(
         [sys.executable, "-c", script],
@@ -514,6 +516,39 @@ async def test_the_permissions_of_a_user_apply(era: str, database: str, tmp_path
         assert text_of({"result": await line.tool("who")}) == "user:2 bob"
         assert (await line.error("tools/call", {"name": "guarded"}))["code"] == -32602
         await ended(line)
+
+
+def activate(database: str, user: str, active: bool) -> None:
+    with closing(sqlite3.connect(database, timeout=PATIENCE)) as connection, connection:
+        statement = "UPDATE auth_user SET is_active = ? WHERE username = ?"
+        assert connection.execute(statement, (active, user)).rowcount == 1
+
+
+async def test_a_user_who_is_active_no_longer_is_left_and_that_is_said(
+    era: str, database: str, tmp_path: Path
+) -> None:
+    activate(database, "kim", True)
+    often = {"DATABASE_PATH": database, "REAUTHENTICATE_EVERY": "0.05"}
+    async with opened(era, tmp_path, "--user", "kim", **often) as line:
+        assert text_of({"result": await line.tool("who")}).endswith(" kim")
+        activate(database, "kim", False)
+        # The input is open still.
+        assert await line.rest() == []
+        assert await line.status() == 1
+        assert line.log.splitlines()[-1] == (
+            "CommandError: The connection has ended. The user 'kim' is not active."
+        )
+        assert "Traceback" not in line.log
+
+
+def test_a_database_without_users_is_said_on_standard_error(tmp_path: Path) -> None:
+    ran = run(WHOLE, "--user", "ada", DATABASE_PATH=str(tmp_path / "empty.sqlite3"))
+    assert (ran.returncode, ran.stdout) == (1, b"")
+    assert ran.stderr.decode().splitlines()[-1] == (
+        "CommandError: The user 'ada' cannot be looked up: no such table: auth_user. Is it the "
+        "right database, and has manage.py migrate been run?"
+    )
+    assert b"Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,19 @@ def test_a_resource_and_a_prompt_are_printed(shop: MCPServer) -> None:
     assert call(shop, "recommend", "topic=whales", prompt=True).out == "user: Recommend whales.\n"
 
 
+def test_the_arguments_of_a_prompt_may_be_one_object(shop: MCPServer) -> None:
+    said = call(shop, "recommend", prompt=True, json='{"topic": 1851}')
+    assert said.out == "user: Recommend 1851.\n"
+    said = call(shop, "recommend", "topic=whales", prompt=True, json='{"topic": "ships"}')
+    assert said.out == "user: Recommend whales.\n"
+
+
+@pytest.mark.parametrize("given", [["a=1"], ["--json", "{}"]])
+def test_a_resource_takes_no_arguments(shop: MCPServer, given: list[str]) -> None:
+    with pytest.raises(CommandError, match="--resource takes no arguments"):
+        call(shop, "shop://hours", *given, resource=True)
+
+
 def test_the_whole_answer_is_json(shop: MCPServer) -> None:
     answer = json.loads(call(shop, "shout", "text=hi", raw=True).out)
     assert answer["content"] == [{"type": "text", "text": "HI"}]
@@ -225,6 +238,14 @@ def test_who_waits_too_short_is_told_of_the_option(shop: MCPServer) -> None:
 
     with pytest.raises(CommandError, match=r"within 0\.2 s\. Wait longer with --timeout"):
         call(shop, "dawdle", timeout=0.2)
+
+
+def test_options_may_stand_between_the_words(shop: MCPServer) -> None:
+    out = io.StringIO()
+    words = ["echo", "--server", shop.name, "text=hi", "--timeout", "9", "number=2", "--raw"]
+    call_command("mcp_call", *words, stdout=out)
+    answer = json.loads(out.getvalue())
+    assert answer["structuredContent"] == {"text": "hi", "number": 2, "items": None}
 
 
 def test_only_the_name_is_required(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from django_mcp import MCPServer
@@ -100,6 +101,18 @@ def test_where_no_endpoint_is_known_that_is_said() -> None:
 
     with pytest.raises(CommandError, match="no endpoint that tokens let into is known here"):
         create()
+
+
+@pytest.mark.parametrize("words", [["list"], ["revoke", "1"], ["create", "--user=a", "--name=b"]])
+def test_without_its_tables_the_remedy_is_said(words: list[str], db: None) -> None:
+    def missing(*args: Any) -> Any:
+        raise OperationalError("no such table")
+
+    with (
+        connection.execute_wrapper(missing),
+        pytest.raises(CommandError, match=r"no such table\. .* manage\.py migrate been run\?"),
+    ):
+        run(*words)
 
 
 def test_whoever_is_not_active_gets_none(anna: Person) -> None:

@@ -210,7 +210,9 @@ class Endpoint:
             405: "Is the URL that of an MCP endpoint?",
             429: "It is asked too often.",
         }.get(status, "")
-        said = f": {said[:MOST_SAID]}" if said else "."
+        said = f": {said[:MOST_SAID]}" if said else ""
+        if not said.endswith((".", "!", "?")):
+            said += "."
         return UnexpectedStatus(
             status, f"{self.url.host} answered with HTTP {status}{said} {hint}".rstrip()
         )

@@ -37,9 +37,13 @@ def read(words: Iterable[str], schema: Mapping[str, Any], whole: str | None) -> 
     return arguments
 
 
-def texts(words: Iterable[str]) -> dict[str, str]:
-    """Arguments that are all text, as those of a prompt. Raises Unreadable."""
-    arguments = {}
+def texts(words: Iterable[str], given: str | None = None) -> dict[str, str]:
+    """Arguments that are all text, as those of a prompt; `given` is a JSON object, of which what
+    is no text becomes its JSON. Raises Unreadable."""
+    arguments = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in ({} if given is None else _object(given)).items()
+    }
     for word in words:
         name, mark, value = word.partition("=")
         if not mark or not name:

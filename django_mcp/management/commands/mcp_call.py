@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ...client import (
     Client,
@@ -59,6 +59,12 @@ class Command(BaseCommand):
         "standard error."
     )
     requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # Else argparse takes the arguments for none as soon as an option comes before them.
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="The tool, or the resource's URI, or the prompt.")
@@ -106,6 +112,8 @@ class Command(BaseCommand):
             raise CommandError("--header is for --url: in this process nobody sends headers.")
         if options["oauth"] and options["url"] is None:
             raise CommandError("--oauth is for --url: in this process --user says who calls.")
+        if options["resource"] and (options["arguments"] or options["json"] is not None):
+            raise CommandError("--resource takes no arguments: all there is to say is in the URI.")
         if not options["timeout"] > 0:  # Not a number is no more than 0 either.
             raise CommandError(f"--timeout {options['timeout']:g}: give seconds, more than 0.")
         try:
@@ -164,7 +172,7 @@ class Command(BaseCommand):
                 answer: Any = await client.read_resource(name)
                 lines = contents_lines(answer)
             elif options["prompt"]:
-                answer = await client.get_prompt(name, typed.texts(arguments))
+                answer = await client.get_prompt(name, typed.texts(arguments, json))
                 lines = prompt_lines(answer)
             else:
                 schema = await _input_schema(client, name)

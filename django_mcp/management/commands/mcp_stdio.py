@@ -85,9 +85,14 @@ class Command(BaseCommand):
             endpoint = _endpoint(server_called(server), user)
             # What is loaded by now stays for good: no full collection is to walk all of it.
             gc.freeze()
-            asyncio.run(self._serve(endpoint, streams))
+            refused = asyncio.run(self._serve(endpoint, streams))
+        if refused is not None:
+            # A host shows what is on standard error, and nothing else says why it was left.
+            raise CommandError(f"The connection has ended. {refused.message}")
 
-    async def _serve(self, endpoint: Stdio, taken: standard_streams.StandardStreams) -> None:
+    async def _serve(
+        self, endpoint: Stdio, taken: standard_streams.StandardStreams
+    ) -> Refused | None:
         loop = asyncio.get_running_loop()
         with DescriptorStreams(taken.incoming, taken.outgoing) as streams:
             serving = loop.create_task(_serve(endpoint, streams))
@@ -100,31 +105,31 @@ class Command(BaseCommand):
                 for number in (signal.SIGTERM, signal.SIGINT):
                     loop.add_signal_handler(number, stop)
             await asyncio.wait([serving])
+        refused = None if serving.cancelled() or serving.exception() else serving.result()
         if self._is_process:
-            _end_soon()
-        if not serving.cancelled():
-            serving.result()
+            _end_soon(0 if refused is None else 1)
+        return None if serving.cancelled() else serving.result()
 
 
-async def _serve(endpoint: Stdio, streams: DescriptorStreams) -> None:
+async def _serve(endpoint: Stdio, streams: DescriptorStreams) -> Refused | None:
     await endpoint.server.startup()
     try:
-        await endpoint(streams)
+        return await endpoint(streams)
     finally:
         await endpoint.server.shutdown()
 
 
-def _end_soon() -> None:
+def _end_soon(status: int) -> None:
     """End this process even where a function in a thread never does."""
-    timer = threading.Timer(OVERTIME, _end)
+    timer = threading.Timer(OVERTIME, _end, [status])
     timer.daemon = True
     timer.start()
 
 
-def _end() -> None:
+def _end(status: int) -> None:
     logging.shutdown()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 def _endpoint(server: MCPServer, username: str | None) -> Stdio:

@@ -28,6 +28,7 @@ DJANGO_MCP = {
     "NAME": "piped",
     "VERSION": "1.0",
     "MAX_BODY_BYTES": 1_000_000,
+    "REAUTHENTICATE_EVERY": float(os.environ.get("REAUTHENTICATE_EVERY", "30")),
 }
 LOGGING = {
     "version": 1,

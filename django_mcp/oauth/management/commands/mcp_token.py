@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError
 from django.db.models import QuerySet
 from django.urls import get_script_prefix
 from django.utils import timezone
@@ -57,7 +58,13 @@ class Command(BaseCommand):
         ended.add_argument("--user", help="All those of one user.")
 
     def handle(self, *args: Any, what: str, **options: Any) -> None:
-        {"create": self._create, "list": self._list, "revoke": self._revoke}[what](options)
+        try:
+            {"create": self._create, "list": self._list, "revoke": self._revoke}[what](options)
+        except (OperationalError, ProgrammingError) as error:
+            raise CommandError(
+                f"The database cannot be used: {error}. Is it the right one, and has manage.py "
+                "migrate been run?"
+            ) from error
 
     def _create(self, options: dict[str, Any]) -> None:
         if not conf.get().personal_tokens:
