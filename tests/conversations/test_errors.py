@@ -407,13 +407,13 @@ async def test_a_sync_tool_that_takes_too_long_runs_on_but_is_not_waited_for(
 ) -> None:
     go_on, done = threading.Event(), threading.Event()
 
-    @server.tool(timeout=0.01)
+    @server.tool(timeout=0.2)
     def wait() -> None:
         go_on.wait()
         done.set()
 
     try:
-        assert await streaming.tool("wait") == failed("wait did not finish within 0.01 seconds.")
+        assert await streaming.tool("wait") == failed("wait did not finish within 0.2 seconds.")
         assert not done.is_set()
     finally:
         go_on.set()
