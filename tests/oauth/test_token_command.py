@@ -74,7 +74,10 @@ def test_without_days_it_is_good_as_long_as_on_the_page(anna: Person, settings: 
         ({"user": "nobody"}, "There is no user 'nobody'"),
         ({"name": ""}, "--name: This field is required"),
         ({"name": "x" * 101}, "--name: Ensure this value has at most 100 characters"),
-        ({"scope": ["everything"]}, "--scope: Select a valid choice. everything"),
+        (
+            {"scope": ["everything"]},
+            r"--scope: Select a valid choice. everything .*\. There is mcp:read, mcp:write",
+        ),
         ({"days": "0"}, "--days: Ensure this value is greater than or equal to 1"),
         ({"days": "91"}, "--days: Ensure this value is less than or equal to 90"),
         ({"days": "soon"}, "--days: Enter a whole number"),
@@ -142,8 +145,11 @@ def test_the_server_is_enough_where_the_host_is_known(
 
     create(resource=None, server="desk")
     create(resource=None, server="other")
-    with pytest.raises(CommandError, match=r"'third': name one of .*/mcp, .*/mcp-b, .*/sse"):
+    with pytest.raises(CommandError, match="There is no MCP server 'third'; there is .*'desk'"):
         create(resource=None, server="third")
+    aside = server_named("aside")
+    with pytest.raises(CommandError, match=r"'aside': name one of .*/mcp, .*/mcp-b, .*/sse"):
+        create(resource=None, server=aside.name)
     with pytest.raises(CommandError, match="--resource: name one of"):
         create(resource=None)
     made = PersonalToken.objects.order_by("pk").values_list("resource", flat=True)

@@ -20,6 +20,7 @@ from django.urls import get_script_prefix
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from ....default import server_named
 from ....endpoints import is_ours
 from ... import conf, personal, resources
 from ...addresses import Site
@@ -87,7 +88,7 @@ class Command(BaseCommand):
             },
         )
         if not form.is_valid():
-            raise CommandError(_problems_of(form))
+            raise CommandError(_problems_of(form, resource))
         del application
         token, secret = personal.issue(user, **form.cleaned_data)
         self._say(
@@ -155,6 +156,11 @@ def _resource(url: str | None, server: str | None) -> Resource:
     """The endpoint that the options name; raises CommandError."""
     if url is not None and server is not None:
         raise CommandError("Name the endpoint or the server: --resource or --server.")
+    if server is not None:
+        try:
+            server_named(server)
+        except LookupError as error:
+            raise CommandError(error.args[0]) from None
     origin = _origin(url or conf.get().issuer)
     if origin is None:
         raise CommandError(
@@ -188,12 +194,16 @@ def _origin(url: str | None) -> str | None:
     return f"{parts.scheme}://{parts.netloc}" if whole else None
 
 
-def _problems_of(form: TokenForm) -> str:
-    named = {"scopes": "scope"}
-    return " ".join(
-        f"--{named.get(field, field)}: {' '.join(map(str, errors))}"
-        for field, errors in form.errors.items()
-    )
+def _problems_of(form: TokenForm, resource: Resource) -> str:
+    problems = []
+    for field, errors in form.errors.items():
+        said = " ".join(map(str, errors))
+        if field == "scopes":
+            scopes = ", ".join(resource.scopes()) or "none here"
+            problems.append(f"--scope: {said} There is {scopes}.")
+        else:
+            problems.append(f"--{field}: {said}")
+    return " ".join(problems)
 
 
 def _row(token: PersonalToken) -> tuple[str, ...]:
