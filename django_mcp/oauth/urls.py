@@ -22,7 +22,7 @@ urlpatterns = [
         name="protected-resource",
     ),
     re_path(
-        r"^\.well-known/oauth-authorization-server/(?P<path>.+)$",
+        r"^\.well-known/oauth-authorization-server(?P<path>/.*)?$",
         metadata.authorization_server,
         name="authorization-server",
     ),

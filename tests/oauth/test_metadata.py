@@ -24,6 +24,7 @@ from django_mcp.urls import mcp_view
 from tests.oauth.conftest import Door, server_named
 
 RESOURCE = "/.well-known/oauth-protected-resource"
+SERVER = "/.well-known/oauth-authorization-server"
 
 
 # 89
@@ -40,7 +41,10 @@ RESOURCE = "/.well-known/oauth-protected-resource"
         "/.well-known/oauth-authorization-server/nothing",
         "/.well-known/oauth-authorization-server/oauth/more",
         "/.well-known/openid-configuration/nothing",
-        "/.well-known/oauth-authorization-server",
+        f"{SERVER}/open",
+        f"{SERVER}/mcp/more",
+        f"{SERVER}//oauth",
+        "/.well-known/openid-configuration",
     ],
 )
 def test_nothing_is_vouched_for_that_is_not_there(door: Door, client: Any, asked: str) -> None:
@@ -116,6 +120,44 @@ def test_one_that_this_process_does_not_see_can_be_named(client: Any, settings: 
     assert client.get(f"{RESOURCE}/far/mcp").json()["resource"] == "http://testserver/far/mcp"
 
 
+@pytest.mark.parametrize("asked", [SERVER, f"{SERVER}/", f"{SERVER}/mcp", f"{SERVER}/mcp/"])
+def test_who_leaves_the_path_of_the_issuer_out_finds_the_server_too(
+    door: Door, client: Any, asked: str
+) -> None:
+    found = client.get(asked).json()
+
+    assert found == client.get(f"{SERVER}/oauth").json()
+    # Never what the URL was made of: a code would come with another issuer's name (RFC 9207).
+    assert found["issuer"] == "http://testserver/oauth"
+
+
+def test_the_server_of_one_endpoint_is_not_found_at_another(
+    server: MCPServer, door: Door, client: Any
+) -> None:
+    mounts = [
+        mount("orgs/<slug:org>/mcp", server_named("orgs"), authenticate=bearer),
+        mount("open", server_named("open"), authenticate=anonymous),
+    ]
+    router = MCPRouter(mounts, ASGIHandler())
+
+    assert client.get(f"{SERVER}/orgs/acme/mcp").json()["issuer"] == "http://testserver/oauth"
+    assert client.get(f"{SERVER}/open").status_code == 404
+    del router
+
+
+@pytest.mark.parametrize("asked", [SERVER, f"{SERVER}/mcp"])
+def test_where_others_issue_the_tokens_nobody_is_sent_here_unasked(
+    door: Door, client: Any, settings: Any, asked: str
+) -> None:
+    others = ["https://idp.example"]
+    settings.DJANGO_MCP_OAUTH = {"AUTHORIZATION_SERVERS": others}
+    assert client.get(asked).status_code == 404
+    assert client.get(f"{SERVER}/oauth").status_code == 200
+
+    settings.DJANGO_MCP_OAUTH = {"AUTHORIZATION_SERVERS": [*others, "http://testserver/oauth"]}
+    assert client.get(asked).json()["issuer"] == "http://testserver/oauth"
+
+
 def test_other_issuers_can_be_named(door: Door, client: Any, settings: Any) -> None:
     settings.DJANGO_MCP_OAUTH = {"AUTHORIZATION_SERVERS": ["https://idp.example"]}
 
@@ -151,7 +193,10 @@ def test_behind_a_proxy_the_documents_say_what_the_client_sees(
     resource = proxied.get(f"{RESOURCE}/mcp").json()
     inserted = proxied.get(f"{RESOURCE}/app/mcp").json()
     server = proxied.get("/oauth/.well-known/openid-configuration").json()
+    ends = ["/app/oauth", "", "/mcp", "/app/mcp"]
+    places = [proxied.get(f"{SERVER}{end}").json() for end in ends]
 
+    assert all(each["issuer"] == server["issuer"] for each in places)
     assert resource["resource"] == inserted["resource"] == "https://testserver/app/mcp"
     assert resource["authorization_servers"] == [server["issuer"]]
     assert server["issuer"] == "https://testserver/app/oauth"
