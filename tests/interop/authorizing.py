@@ -1,27 +1,88 @@
 """The official client's side of an authorization: its user, its memory, its provider of tokens.
 
-The browser is `tests.browser`: what a person sees of the pages, other tests look at.
+Also the ways in which it can be known, and the library that knows it. The user's browser is
+`tests.browser`; what a person sees of the pages is `test_chromium`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import pytest
 from anyio import to_thread
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
+from tests import library
 from tests.browser import Browser
 
-from .servers import _NO_TLS, ANSWERED, Site
+from . import documents
+from .servers import _NO_TLS, ANSWERED, Servers, Site
 
 CALLBACK = "http://127.0.0.1:1/callback"
+DOCUMENT = f"https://{documents.HOST}/sdk.json"
+
+_MAKE = """
+import json
+from django_mcp.oauth import clients
+client, secret = clients.add({name!r}, [{uri!r}], confidential={confidential})
+print(json.dumps([client.application.client_id, secret]))
+"""
+
+
+@contextmanager
+def library_with_documents(folder: Path, callback: str = CALLBACK) -> Iterator[Site]:
+    """The library with one user, kept in `folder`; it finds the client's document."""
+    library.prepare(folder / "example.sqlite3")
+    described = {"client_id": DOCUMENT, **_metadata("The SDK", callback, "none")}
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        documents.serving({"/sdk.json": described}, folder) as found,
+    ):
+        for name, value in {**found, "OAUTH": "1"}.items():
+            patched.setenv(name, value)
+        servers = Servers(folder)
+        try:
+            yield servers.get("library")
+        finally:
+            servers.end()
+
+
+def known_by(
+    way: str, folder: Path, *, name: str = "The SDK", callback: str = CALLBACK
+) -> dict[str, Any]:
+    """How a client is known to the library in `folder`: `metadata` that it has of itself, the URL
+    of a `document`, or the `client` that it is already.
+
+    `way` is "document", "dynamic" or "by hand", and the last two may end in "with a secret".
+    """
+    has_secret = way.endswith("with a secret")
+    metadata = _metadata(name, callback, "client_secret_basic" if has_secret else "none")
+    if way == "document":
+        return {"metadata": metadata, "document": DOCUMENT}
+    if way.startswith("dynamic"):
+        return {"metadata": metadata}
+    program = _MAKE.format(name=name, uri=callback, confidential=has_secret)
+    said = library.manage(folder / "example.sqlite3", "shell", "--no-imports", "-c", program)
+    client_id, secret = json.loads(said)
+    known = {"client_id": client_id, "client_secret": secret or None, **metadata}
+    return {"metadata": metadata, "client": known}
+
+
+def _metadata(name: str, callback: str, method: str) -> dict[str, Any]:
+    return {
+        "client_name": name,
+        "redirect_uris": [callback],
+        "token_endpoint_auth_method": method,
+    }
 
 
 class Anna(Browser):
@@ -34,12 +95,17 @@ class Anna(Browser):
 
     async def come_back(self) -> AuthorizationCodeResult:
         """What the page has told the program."""
-        query = parse_qs(urlsplit(self._answer).query)
         assert self._answer.startswith(CALLBACK), self._answer
-        said = {name: values[0] for name, values in query.items()}
-        return AuthorizationCodeResult(
-            code=said.get("code", ""), state=said.get("state"), iss=said.get("iss")
-        )
+        return said_in(self._answer)
+
+
+def said_in(url: str) -> AuthorizationCodeResult:
+    """What an answer tells the program that it is sent to."""
+    query = parse_qs(urlsplit(url).query)
+    said = {name: values[0] for name, values in query.items()}
+    return AuthorizationCodeResult(
+        code=said.get("code", ""), state=said.get("state"), iss=said.get("iss")
+    )
 
 
 class Kept:

@@ -1,27 +1,29 @@
 """Hosts that npm has, against the example project with authorization, and a browser that says yes.
 
-    python -m tests.interop.npm_hosts
+    python -m tests.interop.npm_hosts [--chromium]
 
 `mcp-remote` and the command line of the MCP Inspector are installed beside the conformance suite
 (see `tests.conformance.suite`), each once. Prints a line for each thing they have to manage; the
 exit status is 0 where they did. To be run by hand before a release: what they do changes from one
-version to the next, and is none of this project's.
+version to the next, and is none of this project's. With `--chromium` the browser is a real one,
+`tests.chromium`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from tests import browser, library
+from tests import library
 from tests.conformance.suite import Suite, SuiteError, home
 from tests.processes.workers import Complained, DidNotStart, workers
 from tests.services import HOST
@@ -35,13 +37,16 @@ COUNT: Final = {"name": "count_by_decade", "arguments": {"from": 1800, "to": 190
 LEND: Final = {"name": "lend_book", "arguments": {"book_id": 10**6, "card_number": 1}}
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Install, serve, try each; the exit status."""
+    parser = argparse.ArgumentParser(description="Try hosts that npm has.")
+    parser.add_argument("--chromium", action="store_true", help="log in with a real browser")
+    module = "tests.chromium" if parser.parse_args(arguments).chromium else "tests.browser"
     suite = Suite(home())
     try:
         suite.install()
         suite.add(MCP_REMOTE, INSPECTOR)
-        with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as url:
+        with tempfile.TemporaryDirectory() as folder, serving(Path(folder), module) as url:
             kept = Path(folder)
             passed = [
                 tried("mcp-remote, from nothing", lambda: mcp_remote(suite, url, kept)),
@@ -52,6 +57,8 @@ def main() -> int:
                     lambda: inspector(suite, url, kept, "--stored-auth-only"),
                 ),
             ]
+            if complaints := (kept / "browser.log").read_text():
+                print(f"The browser: {complaints}")
     except (SuiteError, DidNotStart, Complained) as error:
         print(error, file=sys.stderr)
         return 2
@@ -70,12 +77,15 @@ def tried(name: str, play: Callable[[], None]) -> bool:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """The library, with a user whose browser says yes; the URL of its endpoint."""
+def serving(folder: Path, browser: str) -> Iterator[str]:
+    """The library, with a user whose browser, a module, says yes; the URL of its endpoint."""
     database = folder / "example.sqlite3"
     library.prepare(database)
     program = folder / "browser"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{browser.__file__}" "$1"\n')
+    log = folder / "browser.log"
+    log.touch()
+    command = f'"{sys.executable}" -m {browser} "$1" 2>>"{log}"'
+    program.write_text(f'#!/bin/sh\ncd "{library.REPOSITORY}" && exec {command}\n')
     program.chmod(0o700)
     environment = library.environment(database)
     with workers(1, "daphne", "config.asgi:application", folder, environment) as started:

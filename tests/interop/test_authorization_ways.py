@@ -18,64 +18,40 @@ import pytest
 from mcp.client.auth import OAuthClientProvider
 from mcp.shared.auth import OAuthClientInformationFull
 
-from tests import browser, library
+from tests import browser
 
-from . import documents
-from .authorizing import CALLBACK, Anna, Kept, connected_with, provider_of
-from .servers import _NO_TLS, Servers, Site
+from .authorizing import (
+    DOCUMENT,
+    Anna,
+    Kept,
+    connected_with,
+    known_by,
+    library_with_documents,
+    provider_of,
+)
+from .servers import _NO_TLS, Site
 
-DOCUMENT = f"https://{documents.HOST}/sdk.json"
-METADATA = {"client_name": "The SDK", "redirect_uris": [CALLBACK]}
 WAYS = ["document", "dynamic", "dynamic with a secret", "by hand", "by hand with a secret"]
 DRIVER = Path(__file__).with_name("sdk_1x") / "authorizing.py"
 #: Seconds the driver may take.
 PATIENCE = 90.0
 
-_MAKE = """
-import json
-from django_mcp.oauth import clients
-client, secret = clients.add("By hand", [{uri!r}], confidential={confidential})
-print(json.dumps([client.application.client_id, secret]))
-"""
-
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ways")
-    library.prepare(folder / "example.sqlite3")
-    return folder
+    return tmp_path_factory.mktemp("ways")
 
 
 @pytest.fixture(scope="module")
 def site(kept: Path) -> Iterator[Site]:
-    """The library with one user, which finds the client's document."""
-    described = {"client_id": DOCUMENT, "token_endpoint_auth_method": "none", **METADATA}
-    patched = pytest.MonkeyPatch()
-    patched.setenv("OAUTH", "1")
-    with documents.serving({"/sdk.json": described}, kept) as found:
-        for name, value in found.items():
-            patched.setenv(name, value)
-        servers = Servers(kept)
-        yield servers.get("library")
-        servers.end()
-    patched.undo()
+    with library_with_documents(kept) as served:
+        yield served
 
 
 @pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest, kept: Path) -> dict[str, Any]:
-    """How the client is known: what it says of itself, is, and has at a URL."""
-    name = str(request.param)
-    method = "client_secret_basic" if "secret" in name else "none"
-    metadata = {**METADATA, "token_endpoint_auth_method": method}
-    if name == "document":
-        return {"metadata": metadata, "document": DOCUMENT}
-    if name.startswith("dynamic"):
-        return {"metadata": metadata}
-    program = _MAKE.format(uri=CALLBACK, confidential="secret" in name)
-    said = library.manage(kept / "example.sqlite3", "shell", "--no-imports", "-c", program)
-    client_id, secret = json.loads(said)
-    known = {"client_id": client_id, "client_secret": secret or None, **metadata}
-    return {"metadata": metadata, "client": known}
+def way(request: pytest.FixtureRequest, site: Site, kept: Path) -> dict[str, Any]:
+    """How the client is known."""
+    return known_by(request.param, kept)
 
 
 @pytest.mark.anyio

@@ -1,11 +1,12 @@
 """Goes the whole way of an authorization with the official SDK 1.x, where that is installed.
 
 `python authorizing.py URL BROWSER HOW` connects to the MCP endpoint at URL. BROWSER is the program
-that is given each link and prints where the answer leads. HOW is a JSON object: `metadata` to
-register with, `client` that is registered already, `document` that describes it; or `service`, the
-id, secret and issuer of a client that acts for itself. Prints what was seen as a JSON object.
-Imports nothing of this repository: what ought to be seen is known by `test_authorization_ways` and
-`test_authorization_services`.
+that is given each link and prints where the answer leads; or "-": then links are printed, as
+`["answer", URL]`, and a line of the standard input says where that leads. HOW is a JSON object:
+`metadata` to register with, `client` that is registered already, `document` that describes it; or
+`service`, the id, secret and issuer of a client that acts for itself. Whoever plays the browser is
+asked to end the connection, too: `["disconnect", NAME]`. Prints what was seen as a JSON object.
+Imports nothing of this repository: what ought to be seen is known by the tests that start it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
+import anyio.to_thread
 import httpx
 from mcp import ClientSession
 from mcp.client.auth import OAuthClientProvider
@@ -53,13 +55,22 @@ class User:
 
     def __init__(self, browser: str) -> None:
         self.browser = browser
+        self.plays = browser == "-"
         self.asked: list[str] = []
         self.answer = ""
 
     async def go(self, url: str) -> None:
         self.asked += parse_qs(urlsplit(url).query).get("scope", [""])
+        if self.plays:
+            self.answer = await self.ask("answer", url)
+            return
         command = [sys.executable, self.browser, "--stay", url]
         self.answer = (await anyio.run_process(command, stderr=None)).stdout.decode().strip()
+
+    async def ask(self, *words: str) -> str:
+        """What whoever plays the browser says to that."""
+        print(json.dumps(words), flush=True)
+        return (await anyio.to_thread.run_sync(sys.stdin.readline)).strip()
 
     async def come_back(self) -> tuple[str, str | None]:
         query = parse_qs(urlsplit(self.answer).query)
@@ -99,7 +110,10 @@ async def main(url: str, browser: str, how: dict[str, Any]) -> dict[str, Any]:
         seen["called_after_refresh"] = await count()
         seen["refreshed"] = kept.tokens.refresh_token != first.refresh_token
         seen["asked_before_revocation"] = len(user.asked)
-        seen["revoked"] = await revoke(provider, kept)
+        if user.plays:
+            seen["revoked"] = await user.ask("disconnect", how["metadata"]["client_name"])
+        else:
+            seen["revoked"] = await revoke(provider, kept)
         # What it has is good for nothing any more: neither to call with, nor to refresh.
         seen["called_after_revocation"] = await count()
     seen["asked"] = user.asked
