@@ -174,12 +174,13 @@ class Chromium:
 
     async def _until(self, there: Callable[[str], bool]) -> None:
         """Wait for the page at whose URL one is `there`; raises Lost."""
-        from playwright.async_api import TimeoutError as TookTooLong
+        from playwright.async_api import Error
 
         try:
             await self.page.wait_for_url(there)
-        except TookTooLong:
-            raise Lost(f"{self.page.url} leads nowhere: {await self._text()}") from None
+        except Error as error:
+            what = error.message.partition("\n")[0]
+            raise Lost(f"{self.page.url}: {what} {await self._text()}") from None
 
     async def _text(self) -> str:
         return (await self.page.locator("body").inner_text())[:2000]
@@ -193,16 +194,16 @@ class Chromium:
 
 
 async def run(given: argparse.Namespace) -> str:
-    """What is printed; raises Missing, and Lost also where there are complaints."""
+    """What is printed; complaints are written beside that. Raises Missing and Lost."""
     async with Chromium(given.user, given.password) as somebody:
-        said = await (somebody.answer if given.stay else somebody.go)(given.url)
-        if somebody.complaints:
-            raise Lost("\n".join(somebody.complaints))
-        return said
+        try:
+            return await (somebody.answer if given.stay else somebody.go)(given.url)
+        finally:
+            sys.stderr.writelines(f"{each}\n" for each in somebody.complaints)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments say; the exit status is 0 where that came out without a complaint."""
+    """Do what the arguments say; the exit status is 0 where that came out."""
     parser = argparse.ArgumentParser(description="Log in and consent with Chromium.")
     parser.add_argument("--user", default="anna")
     parser.add_argument("--password", default="secret")

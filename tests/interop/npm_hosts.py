@@ -138,11 +138,13 @@ def _send(process: subprocess.Popen[str], message: dict[str, Any]) -> None:
 
 
 def _ask(process: subprocess.Popen[str], id: int, method: str, params: Any) -> dict[str, Any]:
-    """The result of a request; ValueError where the program ends without it."""
+    """The result of a request; ValueError where there is an error, or the program ends before."""
     _send(process, {"id": id, "method": method, "params": params})
     for line in process.stdout or ():
         message = json.loads(line)
         if message.get("id") == id:
+            if "result" not in message:
+                raise ValueError(f"{method} is answered with {message}")
             result: dict[str, Any] = message["result"]
             return result
     raise ValueError(f"it ended without an answer to {method}")
