@@ -75,8 +75,9 @@ class Chromium:
 
     async def __aenter__(self) -> Self:
         browser = executable()
-        from playwright.async_api import async_playwright
+        from playwright.async_api import Error, async_playwright
 
+        self._error = Error
         self._playwright = await async_playwright().start()
         try:
             self._browser = await self._playwright.chromium.launch(executable_path=browser)
@@ -103,7 +104,10 @@ class Chromium:
         """Be on the page that `link` leads to, logged in."""
         if urlsplit(link).hostname not in LOOPBACK:
             raise Lost(f"{link} is not on this computer")
-        await self.page.goto(link)
+        try:
+            await self.page.goto(link)
+        except self._error as error:
+            raise Lost(error.message.partition("\n")[0]) from None
         await self.look()
         password = self.page.locator("input[type=password]")
         if await password.count():
@@ -174,11 +178,9 @@ class Chromium:
 
     async def _until(self, there: Callable[[str], bool]) -> None:
         """Wait for the page at whose URL one is `there`; raises Lost."""
-        from playwright.async_api import Error
-
         try:
             await self.page.wait_for_url(there)
-        except Error as error:
+        except self._error as error:
             what = error.message.partition("\n")[0]
             raise Lost(f"{self.page.url}: {what} {await self._text()}") from None
 

@@ -231,6 +231,18 @@ async def test_what_cannot_be_authorized_is_told_to_everybody(link: str, anna: A
 
 
 @pytest.mark.anyio
+async def test_a_warning_is_set_apart_where_the_page_has_no_colours(link: str, anna: Anna) -> None:
+    await anna.open(link)
+    await anna.page.emulate_media(forced_colors="active")
+    warning = anna.page.locator(".warning")
+    border = await warning.evaluate("e => getComputedStyle(e).border")
+    background = await anna.page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    assert border.startswith("1px solid rgb(")
+    assert background not in border
+
+
+@pytest.mark.anyio
 async def test_no_page_is_shown_inside_another_s(
     site: Site, callback: str, link: str, anna: Anna
 ) -> None:
