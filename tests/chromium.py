@@ -18,12 +18,16 @@ import argparse
 import asyncio
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.browser import LOOPBACK, PATIENCE, Lost
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, ConsoleMessage, Locator
 
 #: What the browser is called by those who package it.
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -61,30 +65,33 @@ def executable() -> str:
     return found
 
 
+@asynccontextmanager
+async def running() -> AsyncIterator[Browser]:
+    """The browser, for one user after the other; raises Missing."""
+    found = executable()
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=found)
+        yield browser
+        await browser.close()
+
+
 class Chromium:
     """Somebody with an account, who stays logged in from one link to the next, while it is entered.
 
     `asked` has the scopes of each link, in order. `complaints` has what is wrong with the pages.
     """
 
-    def __init__(self, user: str = "anna", password: str = "secret") -> None:
+    def __init__(self, browser: Browser, user: str = "anna", password: str = "secret") -> None:
         self.asked: list[str] = []
         self.complaints: list[str] = []
+        self._browser = browser
         self._user = user
         self._password = password
 
     async def __aenter__(self) -> Self:
-        browser = executable()
-        from playwright.async_api import Error, async_playwright
-
-        self._error = Error
-        self._playwright = await async_playwright().start()
-        try:
-            self._browser = await self._playwright.chromium.launch(executable_path=browser)
-            self.page = await self._browser.new_page(viewport=PHONE, locale="en-GB")
-        except BaseException:
-            await self._playwright.stop()
-            raise
+        self.page = await self._browser.new_page(viewport=PHONE, locale="en-GB")
         self.page.set_default_timeout(PATIENCE * 1000)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self._complain(f"script: {error}"))
@@ -97,16 +104,17 @@ class Chromium:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._browser.close()
-        await self._playwright.stop()
+        await self.page.close()
 
     async def open(self, link: str) -> None:
         """Be on the page that `link` leads to, logged in."""
         if urlsplit(link).hostname not in LOOPBACK:
             raise Lost(f"{link} is not on this computer")
+        from playwright.async_api import Error
+
         try:
             await self.page.goto(link)
-        except self._error as error:
+        except Error as error:
             raise Lost(error.message.partition("\n")[0]) from None
         await self.look()
         password = self.page.locator("input[type=password]")
@@ -142,12 +150,12 @@ class Chromium:
         await button.click()
         await button.wait_for(state="detached")
 
-    async def press(self, button: Any) -> None:
+    async def press(self, button: Locator) -> None:
         """Go to a button and press it, with the keyboard alone."""
         await self.tab_to(button)
         await self.page.keyboard.press("Enter")
 
-    async def tab_to(self, target: Any) -> None:
+    async def tab_to(self, target: Locator) -> None:
         """Press Tab until `target` has the focus, which is to be seen wherever it stops."""
         for _ in range(TABS):
             await self.page.keyboard.press("Tab")
@@ -178,16 +186,18 @@ class Chromium:
 
     async def _until(self, there: Callable[[str], bool]) -> None:
         """Wait for the page at whose URL one is `there`; raises Lost."""
+        from playwright.async_api import Error
+
         try:
             await self.page.wait_for_url(there)
-        except self._error as error:
+        except Error as error:
             what = error.message.partition("\n")[0]
             raise Lost(f"{self.page.url}: {what} {await self._text()}") from None
 
     async def _text(self) -> str:
         return (await self.page.locator("body").inner_text())[:2000]
 
-    def _hear(self, message: Any) -> None:
+    def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self._complain(f"console: {message.text}")
 
@@ -197,7 +207,7 @@ class Chromium:
 
 async def run(given: argparse.Namespace) -> str:
     """What is printed; complaints are written beside that. Raises Missing and Lost."""
-    async with Chromium(given.user, given.password) as somebody:
+    async with running() as browser, Chromium(browser, given.user, given.password) as somebody:
         try:
             return await (somebody.answer if given.stay else somebody.go)(given.url)
         finally:

@@ -24,7 +24,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull
 
 from django_mcp.oauth.clients import LONGEST_NAME
-from tests.chromium import Chromium, Missing, executable
+from tests.chromium import Chromium, Missing, executable, running
 
 from .authorizing import (
     Kept,
@@ -56,13 +56,16 @@ class Anna(Chromium):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _browser() -> None:
+async def browser(anyio_backend: str) -> AsyncIterator[Any]:
+    """One for every test, in which each logs in anew."""
     try:
         executable()
     except Missing as reason:
         if os.environ.get("MCP_REQUIRE_CHROMIUM") == "1":
             pytest.fail(str(reason))
         pytest.skip(str(reason))
+    async with running() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +111,8 @@ def way(request: pytest.FixtureRequest, site: Site, kept: Path, callback: str) -
 
 
 @pytest.fixture
-async def anna(anyio_backend: str) -> AsyncIterator[Anna]:
-    async with Anna() as somebody:
+async def anna(browser: Any) -> AsyncIterator[Anna]:
+    async with Anna(browser) as somebody:
         yield somebody
 
 
