@@ -145,7 +145,7 @@ def test_the_server_is_enough_where_the_host_is_known(
 
     create(resource=None, server="desk")
     create(resource=None, server="other")
-    with pytest.raises(CommandError, match="There is no MCP server 'third'; there is .*'desk'"):
+    with pytest.raises(CommandError, match=r"There is no MCP server 'third'; there is .*'desk'"):
         create(resource=None, server="third")
     aside = server_named("aside")
     with pytest.raises(CommandError, match=r"'aside': name one of .*/mcp, .*/mcp-b, .*/sse"):
