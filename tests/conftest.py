@@ -8,6 +8,7 @@ with AnyIO's asynchronous fixtures.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from inspect import iscoroutinefunction
@@ -25,6 +26,13 @@ pytest_plugins = ["django_mcp.pytest_plugin"]
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays, and the rest is many small things that soon go by themselves:
+    with the usual thresholds, a third of a run was spent on looking through all of them."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from django_mcp import MCPServer
+from django_mcp.admin import switches
 from django_mcp.models import Session
 from tests.admin.conftest import call, text_of
 
@@ -102,7 +104,11 @@ def test_sessions_and_their_end_are_german(root: Client) -> None:
     assert "1 Sitzung wurde beendet." in text_of(ended)
 
 
-def test_a_server_is_closed_in_german(root: Client, settings: Any) -> None:
+def test_a_server_is_closed_in_german(
+    root: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = MCPServer("library")
+    monkeypatch.setattr(switches, "known_servers", lambda: {library.name: library})
     settings.DJANGO_MCP = {**settings.DJANGO_MCP, "KILL_SWITCH": True}
     form = german(root, "/admin/django_mcp/switch/add/")
     page = root.post(
