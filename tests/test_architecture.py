@@ -11,6 +11,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -239,7 +240,10 @@ class Module:
 
     path: str
     source: str
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source, filename=self.path)
 
     @property
     def room(self) -> str:
@@ -254,10 +258,13 @@ class Module:
     def at(self, line: int) -> str:
         return f"{PACKAGE}/{self.path}:{line}"
 
-    def imports(self) -> Iterator[Import]:
-        for node, at_top in walk(self.tree):
-            for name in imported_names(node, self.package):
-                yield Import(name=name, line=getattr(node, "lineno", 0), at_top=at_top)
+    @cached_property
+    def imports(self) -> list[Import]:
+        return [
+            Import(name=name, line=getattr(node, "lineno", 0), at_top=at_top)
+            for node, at_top in walk(self.tree)
+            for name in imported_names(node, self.package)
+        ]
 
 
 def walk(node: ast.AST, at_top: bool = True) -> Iterator[tuple[ast.AST, bool]]:
@@ -290,7 +297,7 @@ def directions(module: Module) -> Iterator[str]:
         return
     inner = {room for room, level in LEVEL.items() if level <= LEVEL[module.room]}
     welcome = ROOMS_WELCOME.get(module.room, inner) | {module.room}
-    for found in module.imports():
+    for found in module.imports:
         if found.distribution == PACKAGE and found.room not in welcome:
             yield (
                 f"{module.at(found.line)}: imports {found.name}, which lies outside of"
@@ -301,7 +308,7 @@ def directions(module: Module) -> Iterator[str]:
 def distributions(module: Module) -> Iterator[str]:
     """A part of the package imports only the dependencies its row grants."""
     granted = first_fit(module, DISTRIBUTIONS_WELCOME)
-    for found in module.imports():
+    for found in module.imports:
         name = found.distribution
         if name == PACKAGE or name in sys.stdlib_module_names:
             continue
@@ -325,14 +332,14 @@ def distributions(module: Module) -> Iterator[str]:
 def standard_library(module: Module) -> Iterator[str]:
     """The inner rooms leave the outside alone, asyncio included where there is nothing to await."""
     refused = first_fit(module, STANDARD_LIBRARY_REFUSED)
-    for found in module.imports():
+    for found in module.imports:
         if refused is not None and found.is_of(refused):
             yield f"{module.at(found.line)}: imports {found.name}, which is I/O; leave it outside"
 
 
 def imports_at_the_top(module: Module) -> Iterator[str]:
     """An import is a statement of the module, unless LATE_IMPORTS has the reason why not."""
-    for found in module.imports():
+    for found in module.imports:
         if not found.at_top and (module.path, found.name) not in LATE_IMPORTS:
             yield (
                 f"{module.at(found.line)}: imports {found.name} inside a function or class; move it"
@@ -384,12 +391,13 @@ def first_fit(module: Module, rows: tuple[tuple[str, set[str]], ...]) -> set[str
 def modules(root: Path) -> Iterator[Module]:
     """Every Python file under *root*, the directory of the package."""
     for path in sorted(root.rglob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        yield Module(
-            path=path.relative_to(root).as_posix(),
-            source=source,
-            tree=ast.parse(source, filename=str(path)),
-        )
+        yield module_of(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
+
+
+@cache
+def module_of(path: str, source: str) -> Module:
+    """One of them; each is parsed once for all rules."""
+    return Module(path=path, source=source)
 
 
 def violations(root: Path, rule: Rule) -> list[str]:
@@ -409,7 +417,7 @@ def test_every_late_import_on_the_list_is_there_and_has_its_reason() -> None:
     late = {
         (module.path, found.name)
         for module in modules(REPOSITORY / PACKAGE)
-        for found in module.imports()
+        for found in module.imports
         if not found.at_top
     }
     assert set(LATE_IMPORTS) <= late
