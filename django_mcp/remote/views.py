@@ -128,6 +128,7 @@ async def disconnect(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("django_mcp_remote:connections")
 
 
+@without_transactions
 @require_safe
 @cache_control(public=True, max_age=DOCUMENT_LASTS)
 @login_not_required

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connections
 from django.test import AsyncClient as AsyncBrowser
 from django.test import Client as Browser
 from django.test.utils import override_script_prefix
@@ -48,6 +49,12 @@ def test_the_page_is_what_its_url_stands_for(settings: Any) -> None:
     assert page["Cache-Control"] == "public, max-age=3600"
     assert "Set-Cookie" not in page
     assert Browser().post("/remote/client.json").status_code == 405
+
+
+def test_it_is_there_where_requests_are_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+
+    assert Browser().get("/remote/client.json").json()["client_id"] == URL
 
 
 def test_an_authorization_server_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
