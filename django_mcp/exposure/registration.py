@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
+from django.utils.translation import get_language, override
+
 from ..server.components import Prompt, Tool
 from ..server.context import Context
 from ..server.decorators import (
@@ -225,7 +227,14 @@ class DjangoRegistration(Registration):
             max_bytes=max_bytes,
             **self._tool_options(**options),
         )
-        self.waiting.add(name, lambda: self.tools.add(tool.build()))
+        language = get_language()
+
+        def build() -> None:
+            # The words of a list are translated once, and not for whoever asks first.
+            with override(language):
+                self.tools.add(tool.build())
+
+        self.waiting.add(name, build)
 
     def notify_changed(self, what: Any, *, using: str | None = None) -> None:
         """Tell of changes of exposed models that send no signals: `bulk_create()`, `update()`, SQL.

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_protect
 from django.views.generic import UpdateView
 from pydantic import BaseModel, Field
@@ -319,6 +320,21 @@ async def test_what_a_call_activates_ends_with_it(server: MCPServer, door: Any) 
     assert reply.result["content"][0]["text"] == "de"
     # The endpoint's own middleware tells the language it has in the end.
     assert reply.headers.get("content-language", "en") == "en"
+
+
+async def test_who_comes_first_does_not_choose_the_language_of_the_list(
+    server: MCPServer, door: Any
+) -> None:
+    class When(forms.Form):
+        day = forms.CharField(help_text=gettext_lazy("Monday"))
+
+    server.add_view("told", query=When)
+    first = await door().post(envelope("tools/list"), accept_language="de")
+    then = await door().call("tools/list")
+
+    for reply in (first, then):
+        (tool,) = reply.result["tools"]
+        assert tool["inputSchema"]["properties"]["day"]["description"] == "Monday"
 
 
 # The query string and the body
