@@ -248,6 +248,39 @@ def test_options_may_stand_between_the_words(shop: MCPServer) -> None:
     assert answer["structuredContent"] == {"text": "hi", "number": 2, "items": None}
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["shout", "--", "--user=root"], "The tool 'shout' failed"),
+        (["shout", "text=no", "--timeout", "9", "--", "--user=root"], "The tool 'shout' failed"),
+        (["--", "--url=http://127.0.0.1:9/mcp", "text=no"], "Unknown tool"),
+        (["--timeout", "9", "--", "--user=root"], "Unknown tool"),
+        (["shout", "--", "text=no", "--"], "'--' is no argument"),
+    ],
+)
+def test_behind_two_dashes_there_are_words_alone(
+    shop: MCPServer, words: list[str], message: str
+) -> None:
+    # As a script writes it that was given them by somebody else.
+    with pytest.raises(CommandError, match=message):
+        call_command("mcp_call", "--server", shop.name, *words)
+
+
+@pytest.mark.parametrize("word", ["\x1b[2J\u202ex:=x", "text\x1b[2J\u2066"])
+def test_a_word_that_is_no_argument_is_repeated_without_commands(
+    shop: MCPServer, word: str
+) -> None:
+    with pytest.raises(CommandError) as raised:
+        call(shop, "shout", word)
+    assert str(raised.value).isprintable()
+
+
+def test_two_dashes_may_stand_before_the_name(shop: MCPServer) -> None:
+    out = io.StringIO()
+    call_command("mcp_call", "--server", shop.name, "--", "shout", "text=hi", stdout=out)
+    assert out.getvalue() == "HI\n"
+
+
 def test_only_the_name_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         ManagementUtility(["manage.py", "mcp_call"]).execute()

@@ -11,9 +11,10 @@ import json
 import os
 import sys
 import threading
-from argparse import ArgumentParser
-from collections.abc import AsyncIterator, Callable, Iterable
+from argparse import ArgumentParser, Namespace
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -62,8 +63,7 @@ class Command(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
-        # Else argparse takes the arguments for none as soon as an option comes before them.
-        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        parser.parse_args = partial(_parsed, parser)  # type: ignore[method-assign]
         return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -119,7 +119,7 @@ class Command(BaseCommand):
         try:
             asyncio.run(self._call(self._target(options), **options))
         except typed.Unreadable as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(printable(str(error))) from None
         except ToolFailed as failed:
             for line in result_lines(failed.result):
                 self.stderr.write(line)
@@ -223,6 +223,24 @@ class Command(BaseCommand):
     def _progress(self, step: t.ProgressNotificationParams) -> None:
         total = "" if step.total is None else f"/{_figure(step.total)}"
         self._aside(f"{_figure(step.progress)}{total} {step.message or ''}".rstrip())
+
+
+def _parsed(
+    parser: CommandParser, args: Sequence[str] | None = None, namespace: Namespace | None = None
+) -> Namespace:
+    """The options, wherever they stand between the words. Behind "--" there are words alone.
+
+    argparse takes arguments for none as soon as an option comes before them, unless it parses
+    them intermixed; and then it looks for options behind a "--" that stands before the name.
+    """
+    given = list(sys.argv[1:] if args is None else args)
+    end = given.index("--") + 1 if "--" in given else len(given)
+    behind = given[end:]
+    # Something that is no option stands for each of them meanwhile.
+    found = parser.parse_intermixed_args([*given[:end], *("word" for _ in behind)], namespace)
+    words = [found.name, *found.arguments]
+    found.name, *found.arguments = [*words[: len(words) - len(behind)], *behind]
+    return found
 
 
 def _figure(number: float) -> str:
