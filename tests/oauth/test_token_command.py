@@ -12,6 +12,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.test import Client as Browser
 from django.utils import timezone
 
 from django_mcp import MCPServer
@@ -178,6 +179,26 @@ def test_those_that_are_good_are_listed_without_their_secrets(anna: Person, ben:
     assert "(ended)" in run("list", "--all")[0]
     assert "cron" not in run("list", "--user=ben")[0]
     assert run("list", f"--user={Person('carl').user.username}") == ("", "There are none.\n")
+
+
+def test_what_users_call_their_tokens_and_themselves_is_no_command_to_a_terminal(
+    door: Door, anna: Person
+) -> None:
+    name = "\x1b]0;owned\x07\x1b[2Jmine\u202e\u2066\nTwo"
+    browser = Browser()
+    browser.force_login(anna.user)
+    browser.post("/oauth/connections/tokens/", {**GOOD, "name": name, "scopes": GOOD["scope"]})
+    anna.user.username = "anna\x1b[2J"
+    anna.user.save()
+
+    listed, _ = run("list")
+    _, said = create(user=anna.user.username)
+    with pytest.raises(CommandError, match="--scope: Select a valid choice") as raised:
+        create(user=anna.user.username, scope=["\x1b[2J"])
+    assert "mine" in listed
+    assert [line.isprintable() for line in listed.split("\n")] == [True, True, True]
+    assert said.removesuffix("\n").isprintable()
+    assert str(raised.value).isprintable()
 
 
 def test_a_token_is_ended_by_its_number_or_with_all_of_its_user(

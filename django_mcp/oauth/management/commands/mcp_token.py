@@ -88,7 +88,7 @@ class Command(BaseCommand):
             },
         )
         if not form.is_valid():
-            raise CommandError(_problems_of(form, resource))
+            raise CommandError(_plain(_problems_of(form, resource)))
         del application
         token, secret = personal.issue(user, **form.cleaned_data)
         self._say(
@@ -127,7 +127,7 @@ class Command(BaseCommand):
 
     def _say(self, text: str) -> None:
         """To people: standard output is for what programs read."""
-        self.stderr.write(text, lambda message: message)
+        self.stderr.write(_plain(text), lambda message: message)
 
 
 def _user(username: str) -> Any:
@@ -209,7 +209,7 @@ def _problems_of(form: TokenForm, resource: Resource) -> str:
 def _row(token: PersonalToken) -> tuple[str, ...]:
     state = " (ended)" if token.revoked else ""
     used = f"{token.used:%Y-%m-%d %H:%M}" if token.used else "never"
-    return (
+    cells = (
         str(token.pk),
         str(token.user),
         token.name,
@@ -219,3 +219,10 @@ def _row(token: PersonalToken) -> tuple[str, ...]:
         f"{token.expires:%Y-%m-%d}{state}",
         used,
     )
+    return tuple(map(_plain, cells))
+
+
+def _plain(text: str) -> str:
+    """On one line, and without what a terminal takes for a command: users name their tokens, and
+    often themselves."""
+    return "".join(char if char.isprintable() else " " for char in text)
