@@ -518,7 +518,7 @@ def test_what_makes_no_sense_is_refused(arguments: list[str], message: str) -> N
 
 def test_what_a_server_says_commands_no_terminal_and_repeats_no_secret() -> None:
     report = Report(secrets=secrets_of([f"Bearer {TOKEN}"]))
-    report.wrong("x", f"\x1b[2J{TOKEN}\nBearer {TOKEN}", "")
+    report.wrong("x", f"\x1b[2J{TOKEN}\n\u2066\u200fBearer {TOKEN}", "")
     assert report.findings[0].text == " [2J******** ********"
 
 

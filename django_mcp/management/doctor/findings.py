@@ -12,7 +12,9 @@ Level = Literal["ok", "note", "wrong"]
 
 #: Characters of what a server says that are repeated.
 LONGEST: Final = 200
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]+")
+#: Control characters, ends of lines, and what turns the direction of a line (Unicode Standard
+#: Annex 9, section 2).
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
