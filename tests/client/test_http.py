@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import ssl
 import subprocess
@@ -609,6 +610,50 @@ async def test_a_balancer_that_sets_a_cookie_gets_it_back_with_every_request_fro
         for node, came in [("", "none"), ("a", "none"), ("", "node=a"), ("b", "node=a")]:
             assert (await client.call_tool("t", {"node": node})).text == came
         assert (await client.call_tool("t", {"node": ""})).text == "node=b"
+
+
+async def test_there_is_an_end_to_the_cookies_that_a_server_has_kept() -> None:
+    async def call(seen: Seen, reply: Reply) -> None:
+        first = seen.arguments["first"]
+        cookies = [f"c{number}=1; Path=/" for number in range(first, first + 40)]
+        cookies.append(f"huge={'x' * 5000}")
+        body = json.dumps({"jsonrpc": "2.0", "id": seen.id, "result": says("done")}).encode()
+        headers = [("content-type", "application/json")]
+        await reply.whole(200, body, [*headers, *(("set-cookie", each) for each in cookies)])
+
+    async with Fake(call) as fake, Client(fake.url, revisions=STATEFUL) as client:
+        for first in (0, 40, 80, 80):
+            await client.call_tool("t", {"first": first})
+        kept = fake.seen[-1].headers["cookie"].split("; ")
+
+    # Those that were set last.
+    assert kept == [f"c{number}=1" for number in range(70, 120)]
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "a=1; Domain=example.com",
+        "a=1; Domain=localhost",
+        "a=1; Secure",
+        "a=1; Path=/elsewhere",
+        "a=1; Max-Age=0",
+        "a=1; Expires=Thu, 01 Jan 99999 00:00:00 GMT; Max-Age=-1",
+        "a=\u3042",
+        "\x1b[2J=1",
+        "=; =",
+        ";",
+    ],
+)
+async def test_a_cookie_that_is_not_for_the_endpoint_or_is_none_is_not_sent_and_stops_nothing(
+    cookie: str,
+) -> None:
+    async def call(seen: Seen, reply: Reply) -> None:
+        await reply.result(seen, says(seen.headers.get("cookie", "none")), set_cookie=cookie)
+
+    async with Fake(call) as fake, Client(fake.url, revisions=STATEFUL) as client:
+        await client.call_tool("t")
+        assert (await client.call_tool("t")).text == "none"
 
 
 # ---------------------------------------------------------------------------------------- sessions

@@ -11,6 +11,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
+from http.cookiejar import Cookie
 from typing import Any, Final
 
 import httpx
@@ -29,6 +30,9 @@ MOST_PATIENCE: Final = 0.5
 MOST_LEFT: Final = 64 * 1024
 #: Characters of what a server says beside a status that go into an error.
 MOST_SAID: Final = 500
+#: Cookies that are kept, and characters of one: as many as RFC 6265, section 6.1, asks for.
+MOST_COOKIES: Final = 50
+LONGEST_COOKIE: Final = 4096
 #: Redirects that one request follows.
 MOST_REDIRECTS: Final = 3
 
@@ -46,11 +50,25 @@ def new_client() -> httpx.AsyncClient:
 
 class _Cookies(httpx.Cookies):
     """Cookies that are looked for only where a response sets one, as hardly any does: otherwise
-    each is copied, with its request, into the shapes that the standard library's jar reads."""
+    each is copied, with its request, into the shapes that the standard library's jar reads.
+
+    There is an end to how much of them a server has kept, and sent back with each request.
+    """
 
     def extract_cookies(self, response: httpx.Response) -> None:
-        if "set-cookie" in response.headers:
-            super().extract_cookies(response)
+        if "set-cookie" not in response.headers:
+            return
+        super().extract_cookies(response)
+        found = [each for each in self.jar if _can_be_sent(each)]
+        self.jar.clear()
+        for cookie in found[-MOST_COOKIES:]:
+            self.jar.set_cookie(cookie)
+
+
+def _can_be_sent(cookie: Cookie) -> bool:
+    """False for one that no request could take back: RFC 6265, section 4.1.1, has ASCII alone."""
+    text = f"{cookie.name}{cookie.value or ''}"
+    return len(text) <= LONGEST_COOKIE and text.isascii() and text.isprintable()
 
 
 class _HttpClient(httpx.AsyncClient):

@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
-        parser.parse_args = partial(_parsed, parser)  # type: ignore[method-assign]
+        parser.parse_args = partial(_parsed, parser)  # type: ignore[method-assign,assignment]
         return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -239,7 +239,8 @@ def _parsed(
     # Something that is no option stands for each of them meanwhile.
     found = parser.parse_intermixed_args([*given[:end], *("word" for _ in behind)], namespace)
     words = [found.name, *found.arguments]
-    found.name, *found.arguments = [*words[: len(words) - len(behind)], *behind]
+    words = [*words[: len(words) - len(behind)], *behind]
+    found.name, found.arguments = words[0], words[1:]
     return found
 
 
