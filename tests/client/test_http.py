@@ -222,6 +222,30 @@ async def test_a_server_that_stays_away_is_given_up(
         assert len(again) == http.MOST_ATTEMPTS
 
 
+@pytest.mark.parametrize("id", ["é", "あ", "\x1b[2J"])
+async def test_a_stream_is_taken_up_again_whatever_letters_are_in_its_ids(id: str) -> None:
+    async def go_on(seen: Seen, reply: Reply) -> None:
+        if seen.headers.get("last-event-id", "").encode("latin-1") != id.encode():
+            await reply.whole(405)
+            return
+        await reply.stream()
+        await reply.answer(asked[0], "done")
+
+    asked: list[Seen] = []
+
+    async def call(seen: Seen, reply: Reply) -> None:
+        asked.append(seen)
+        await reply.stream()
+        await reply.event(b"", id=id, retry=1)
+        reply.cut()
+
+    async with (
+        Fake(call, listen=go_on) as fake,
+        Client(fake.url, revisions=STATEFUL) as client,
+    ):
+        assert (await client.call_tool("t")).text == "done"
+
+
 async def test_a_server_that_lets_nobody_go_on_is_believed() -> None:
     async def go_on(seen: Seen, reply: Reply) -> None:
         await reply.whole(405)

@@ -162,7 +162,8 @@ class Endpoint:
 
         Raises ConnectionFailed, or ConnectionLost where it is not known what became of it.
         """
-        sent = {**self.headers, **_in_lower_case(headers or {})}
+        # In UTF-8, as the id of an event that a server chose is (HTML, section 9.2.3).
+        sent = httpx.Headers({**self.headers, **_in_lower_case(headers or {})}, encoding="utf-8")
         # How long an answer may take is the request's own time. A client that was handed in may
         # have another opinion, and httpx's own default is five seconds.
         timeout = httpx.Timeout(self._client.timeout)
