@@ -21,6 +21,8 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST: Final = 2048
 
 _CLEAN: Final = re.compile(r"[\x21-\x7e]+")
+#: A host, of which a policy for content (CSP) can name the origin, and a port.
+_AUTHORITY: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 
 
 def is_acceptable(uri: str) -> bool:
@@ -85,9 +87,9 @@ def _parsed(uri: str) -> SplitResult | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not _AUTHORITY.fullmatch(parts.netloc):
         return None
-    if port == 0 or "%" in parts.netloc or any(p in (".", "..") for p in parts.path.split("/")):
+    if port == 0 or any(p in (".", "..") for p in parts.path.split("/")):
         return None
     return parts
 

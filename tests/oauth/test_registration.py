@@ -150,8 +150,13 @@ def test_a_form_of_another_site_registers_nothing(anna: Person) -> None:
         ["https://s\u00edte.example/cb"],
         ["https://site.example/" + "x" * 3000],
         ["app://oauth/callback"],
+        # The page of authorization names the origin in its policy for content.
+        ["https://site.example;sandbox/cb"],
+        ["https://site.example,evil.example/cb"],
+        ["https://*/cb"],
+        ["https://'none'/cb"],
     ],
-    ids=range(28),
+    ids=range(32),
 )
 def test_a_redirect_uri_is_https_or_on_this_computer(uris: Any) -> None:
     fails(Program().register_as(said(redirect_uris=uris)), "invalid_redirect_uri")
