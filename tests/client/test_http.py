@@ -928,6 +928,16 @@ async def test_a_client_may_be_opened_in_one_task_and_closed_in_another() -> Non
         assert fake.methods()[-1] == "DELETE"
 
 
+async def test_a_header_that_cannot_be_read_is_not_shown() -> None:
+    async def call(seen: Seen, reply: Reply) -> None:
+        await reply.result(seen, says("done"), set_cookie="session=s3cret\x0b" + "x" * 2000)
+
+    async with Fake(call) as fake, Client(fake.url, revisions=STATEFUL) as client:
+        with pytest.raises(ConnectionLost, match="a header has a value that HTTP does") as lost:
+            await client.call_tool("t")
+    assert "s3cret" not in str(lost.value)
+
+
 async def test_a_header_that_cannot_be_sent_is_not_shown() -> None:
     async with Fake() as fake:
         with pytest.raises(ConnectionLost, match="a value that HTTP does not allow") as caught:

@@ -295,7 +295,7 @@ async def finish(chunks: AsyncIterator[bytes]) -> None:
 
 def _why(error: httpx.HTTPError) -> str:
     said = str(error)
-    if said.startswith("Illegal header value"):
+    if said.lower().startswith(("illegal header value", "illegal header line")):
         return "a header has a value that HTTP does not allow."  # h11 repeats it: a token, say.
     return said or type(error).__name__
 
