@@ -96,6 +96,24 @@ def test_who_disconnects_has_the_tokens_ended_at_the_library(
         decades(anna.user)
 
 
+@pytest.mark.parametrize("is_lost", [True, False], ids=["renewed", "ended"])
+def test_who_was_there_before_the_document_stays_who_they_were(
+    library: RemoteServer, anna: Person, settings: Any, is_lost: bool
+) -> None:
+    """Tokens are of the client they were given to, whatever the project calls itself by now."""
+    anna.connect()
+    token = tokens_in(Connection.objects.get()).access_token
+    settings.DJANGO_MCP_REMOTE = {"CLIENT_METADATA_URL": "https://app.example/remote/client.json"}
+    if is_lost:
+        lose_access_token(library, anna)
+        assert decades(anna.user)
+        token = tokens_in(Connection.objects.get()).access_token
+
+    ended = anna.press(anna.get("/remote/"), "/remote/library/disconnect/")
+    assert ended.status_code == 302
+    assert status_with(library, token) == 401
+
+
 def test_who_disconnects_is_told_where_the_other_side_was_not(
     library: RemoteServer, anna: Person
 ) -> None:

@@ -129,8 +129,8 @@ class Authorization:
         if isinstance(response, str):
             response = AuthorizationResponse.from_url(response)
         code = accept(pending, response)
-        client = await self._known_client(pending.found)
-        if client is None or client.client_id != pending.client_id:
+        client = await self._known_client(pending.found, pending.client_id)
+        if client is None:
             raise RegistrationError(
                 f"The client {pending.client_id!r}, for which the authorization was begun, is not"
                 " in the storage any more. Begin the authorization again."
@@ -158,7 +158,7 @@ class Authorization:
         """
         if tokens.refresh_token is None or tokens.issuer != found.issuer:
             return None
-        client = await self._known_client(found)
+        client = await self._known_client(found, tokens.client_id)
         if client is None:
             return None
         try:
@@ -177,7 +177,7 @@ class Authorization:
         """
         metadata = await self._sender.run(authorization_server(tokens.issuer))
         found = Discovery(resource=tokens.resource, metadata=metadata)
-        client = await self._known_client(found)
+        client = await self._known_client(found, tokens.client_id)
         if client is None:
             return False
         return await self._sender.run(self._grantor(found, client).revoke(tokens))
@@ -205,9 +205,13 @@ class Authorization:
             await self.storage.set_client(found.issuer, client)
         return client
 
-    async def _known_client(self, found: Discovery) -> ClientInformation | None:
+    async def _known_client(self, found: Discovery, client_id: str) -> ClientInformation | None:
+        """The client that something was given to, whichever would begin today; None where it is
+        not known any more. "" is whichever there is."""
         client = self.registration.without_asking(found)
-        return client if client is not None else await self.storage.get_client(found.issuer)
+        if client is None or client_id not in ("", client.client_id):
+            client = await self.storage.get_client(found.issuer)
+        return client if client is not None and client_id in ("", client.client_id) else None
 
     async def _forget_client(self, refused: TokenRefused, client: ClientInformation) -> None:
         """Register anew the next time, where the authorization server forgot the client."""

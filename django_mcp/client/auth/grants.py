@@ -147,6 +147,7 @@ class Grantor:
             granted_scopes=tuple(granted if reply.scope is None else reply.scope.split()),
             issuer=self.found.issuer,
             resource=self.found.resource,
+            client_id=self.client.client_id,
         )
 
 

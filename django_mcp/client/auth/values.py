@@ -42,6 +42,8 @@ class Tokens(Document):
     issuer: str
     #: What they are for, as the authorization server was told.
     resource: str
+    #: Whom they were given to: no other client can renew or end them. "" where nobody noted it.
+    client_id: str = ""
 
     def expired(self, now: float) -> bool:
         return self.expires_at is not None and now >= self.expires_at

@@ -31,6 +31,7 @@ TOKENS = Tokens(
     granted_scopes=("read",),
     issuer=ISSUER,
     resource="https://mcp.example/mcp",
+    client_id="me:1",
 )
 
 
