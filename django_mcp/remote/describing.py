@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
+from django.utils.translation import get_language, get_language_from_path, override
 
 from . import conf
 
@@ -21,13 +22,19 @@ def document() -> dict[str, Any] | None:
     """What the page says; None where the setting does not name it."""
     settings = conf.get()
     url = settings.client_metadata_url
-    if url is None or urlsplit(url).path != reverse("django_mcp_remote:client"):
+    if url is None:
         return None
+    path = urlsplit(url).path
+    # Where paths begin with a language, it is that of the URL, whoever asks.
+    with override(_language_of(path) or get_language()):
+        if path != reverse("django_mcp_remote:client"):
+            return None
+        callback = _callback()
     return {
         "client_id": url,
         "client_name": settings.client_name,
         "client_uri": urljoin(url, "/"),
-        "redirect_uris": [settings.redirect_uri or urljoin(url, _callback())],
+        "redirect_uris": [settings.redirect_uri or urljoin(url, callback)],
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
         "token_endpoint_auth_method": "none",
@@ -47,3 +54,8 @@ def redirect_uri(request: HttpRequest) -> str:
 
 def _callback() -> str:
     return reverse("django_mcp_remote:callback")
+
+
+def _language_of(path: str) -> str | None:
+    below = path.removeprefix(get_script_prefix().removesuffix("/"))
+    return get_language_from_path(below)

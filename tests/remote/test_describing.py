@@ -6,11 +6,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import get_user_model
 from django.db import connections
 from django.test import AsyncClient as AsyncBrowser
 from django.test import Client as Browser
 from django.test.utils import override_script_prefix
+from django.urls import get_resolver
 
 from django_mcp.oauth import cimd, fetching
 from django_mcp.oauth.fetching import Fetched
@@ -77,6 +79,20 @@ def test_who_connects_comes_from_there_and_back_to_there(
 
     assert (begun["client_id"], begun["redirect_uri"]) == (URL, CALLBACK)
     assert not Registration.objects.exists()
+
+
+def test_it_is_the_same_in_every_language_of_the_site(
+    library: RemoteServer, anna: Person, settings: Any
+) -> None:
+    url = "https://app.example/de/remote/client.json"
+    settings.ROOT_URLCONF = tuple(i18n_patterns(*get_resolver().url_patterns))
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+    settings.DJANGO_MCP_REMOTE = {"CLIENT_METADATA_URL": url}
+
+    begun = dict(parse_qsl(urlsplit(anna.begin("/en/remote/library/connect/")).query))
+    described = Browser().get("/de/remote/client.json").json()
+    assert (begun["client_id"], [begun["redirect_uri"]]) == (url, described["redirect_uris"])
+    assert described["redirect_uris"] == ["https://app.example/de/remote/callback/"]
 
 
 def test_the_way_back_that_is_set_is_in_it(settings: Any) -> None:
