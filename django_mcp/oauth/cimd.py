@@ -19,6 +19,7 @@ from oauth2_provider.models import AbstractApplication
 
 from ..backends.throttles import wait_after
 from ..conf import Rate
+from ..server.sessions import is_storable
 from . import clients, conf, fetching
 from .fetching import CannotFetch, Fetched
 from .models import Client
@@ -94,6 +95,8 @@ def _described(url: str, fetched: Fetched) -> dict[str, Any]:
         raise Unacceptable("its client_id is not the URL it is at")
     if "client_secret" in document or "client_secret_expires_at" in document:
         raise Unacceptable("it has a secret in it")
+    if not is_storable(document):
+        raise Unacceptable("it has a NUL in it")
     name = document.get("client_name")
     if not isinstance(name, str) or not name.strip():
         raise Unacceptable("it has no client_name")

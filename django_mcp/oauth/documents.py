@@ -1,7 +1,7 @@
 """JSON objects from outside: what clients register with, and the documents that describe them.
 
-The standard library takes more than JSON is (other encodings, NaN, a member twice), and how deep
-it goes depends on the interpreter.
+The standard library takes more than JSON is (other encodings, NaN, a member twice), and more than
+can be written again (half of a surrogate pair, 1e400); how deep it goes depends on the interpreter.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def json_object(body: bytes) -> dict[str, Any]:
         found = json.loads(
             body.decode("utf-8"), object_pairs_hook=_without_doubles, parse_constant=_no_constant
         )
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except NoObject:
         raise
     except ValueError:

@@ -92,6 +92,7 @@ def test_a_client_is_known_by_its_document(anna: Person, app: Program, web: Web)
         ({"token_endpoint_auth_method": "client_secret_basic"}, "use none"),
         ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "use none"),
         ({"grant_types": ["client_credentials"]}, "it does not use authorization codes"),
+        ({"contacts": ["\x00"]}, "it has a NUL in it"),
     ],
     ids=str,
 )

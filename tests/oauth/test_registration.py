@@ -104,8 +104,13 @@ def test_behind_a_proxy_each_address_counts_for_itself(settings: Any) -> None:
         b'{"client_name": "' + b"x" * 1_000_000 + b'"}',
         b'{"redirect_uris": ["https://a.example/cb"], "x": NaN}',
         '{"redirect_uris": ["https://a.example/cb"]}'.encode("utf-16"),
+        # What JSON can write, and no database keeps.
+        b'{"redirect_uris": ["https://a.example/cb"], "client_name": "\\ud800"}',
+        b'{"redirect_uris": ["https://a.example/cb"], "logo_uri": "\\ud800"}',
+        b'{"redirect_uris": ["https://a.example/cb"], "\\udfff": 1}',
+        b'{"redirect_uris": ["https://a.example/cb"], "x": 1e400}',
     ],
-    ids=range(10),
+    ids=range(14),
 )
 def test_what_is_no_registration_is_refused(body: bytes) -> None:
     fails(Program().register_as(body))
