@@ -101,7 +101,7 @@ class Inspection:
             return Outcome(error={"message": words}, said=notebook.said, correlation=correlation)
         except ProtocolError as error:
             return Outcome(error=error.to_wire(), correlation=correlation)
-        answer = json.loads(reply.body)
+        answer = _for_a_page(json.loads(reply.body))
         return Outcome(
             result=answer.get("result"),
             error=answer.get("error"),
@@ -128,6 +128,11 @@ class Inspection:
                 break
             params = {"cursor": cursor}
         return found
+
+
+def _for_a_page(answer: Any) -> Any:
+    """The answer, with "?" for each half of a surrogate pair: JSON can carry it, and no page."""
+    return json.loads(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 class ListRefused(Exception):

@@ -24,6 +24,7 @@ from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
+from ..management.calling.arguments import loaded
 from ..models import Call
 from ..protocol.uri_templates import UriTemplate
 from ..server.access import Principal
@@ -254,7 +255,7 @@ def _arguments(request: HttpRequest, page: Page) -> dict[str, Any]:
     page.is_json = not given.get("state")
     page.arguments = given.get("arguments", "{}")
     try:
-        found = json.loads(page.arguments or "{}")
+        found = loaded(page.arguments or "{}")
     except ValueError as error:
         said = gettext("The arguments are not JSON: %(error)s")
         raise forms.ValidationError(said % {"error": error}) from None
@@ -299,7 +300,7 @@ def _responses(request: HttpRequest) -> dict[str, Any]:
     ValidationError."""
     given = request.POST
     try:
-        asked = json.loads(given.get("asked", "{}"))
+        asked = loaded(given.get("asked", "{}"))
         pairs = list(asked.items())
     except (ValueError, AttributeError):
         said = gettext("The questions cannot be read any more: call again.")
@@ -377,5 +378,6 @@ def _texts(result: Mapping[str, Any]) -> Any:
 
 
 def written(value: Any) -> str:
-    """JSON for people."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """JSON for people; half of a surrogate pair, which no page can hold, as its escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -163,13 +163,34 @@ def test_arguments_may_be_written_as_json(root: Client) -> None:
     assert page.texts == ["7 a None"]
 
 
-@pytest.mark.parametrize("arguments", ["{", "[]", "7", "\ud800"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["{", "[]", "7", "\ufffd", "[" * 100_000, '{"count": NaN}', '{"count": 1e400}'],
+    ids=range(7),
+)
 def test_what_is_no_json_is_not_sent(root: Client, arguments: str) -> None:
-    page = called(root, "secret", {"as": "json", "arguments": arguments.encode("utf-8", "replace")})
+    page = called(root, "secret", {"as": "json", "arguments": arguments})
 
     assert "JSON" in page.problem
     assert page.outcome is None
     assert LogEntry.objects.count() == 0
+
+
+def test_half_of_a_surrogate_pair_breaks_no_page(root: Client, server: MCPServer) -> None:
+    server.add_tool(lambda: "a\ud800b", "halved")
+
+    assert "surrogate" in str(
+        called(root, "secret", {"as": "json", "arguments": '{"kind": "\\ud800"}'}).outcome
+    )
+    assert called(root, "halved").texts == ["a?b"]
+
+
+@pytest.mark.parametrize("asked", ["{", "[]", "[" * 100_000, '{"a": NaN}'], ids=range(4))
+def test_questions_that_cannot_be_read_are_asked_again(root: Client, asked: str) -> None:
+    page = called(root, "delete", {"as": "json", "arguments": "{}", "state": "x", "asked": asked})
+
+    assert page.problem == "The questions cannot be read any more: call again."
+    assert page.outcome is None
 
 
 def test_a_field_that_cannot_be_read_is_said_beside_it(root: Client) -> None:

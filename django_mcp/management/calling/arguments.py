@@ -61,12 +61,12 @@ def _object(text: str) -> dict[str, Any]:
 
 def _json(text: str, name: str) -> Any:
     try:
-        return _loaded(text)
+        return loaded(text)
     except ValueError as error:
         raise Unreadable(f"{name}: {text[:80]!r} is no JSON: {error}") from None
 
 
-def _loaded(text: str) -> Any:
+def loaded(text: str) -> Any:
     """The value of JSON; raises ValueError for what cannot be sent as JSON, too."""
     try:
         value = json.loads(text)
@@ -105,7 +105,7 @@ def _value(text: str, kinds: set[str]) -> Any:
     if kinds == {"string"}:
         return text
     try:
-        value = _loaded(text)
+        value = loaded(text)
     except ValueError:
         return text
     # "12" for what may be a number or a text is the number; "null" for a text that may be
