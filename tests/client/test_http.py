@@ -636,6 +636,23 @@ async def test_a_balancer_that_sets_a_cookie_gets_it_back_with_every_request_fro
         assert (await client.call_tool("t", {"node": ""})).text == "node=b"
 
 
+async def test_no_client_sends_what_was_set_for_another() -> None:
+    async def call(seen: Seen, reply: Reply) -> None:
+        cookie = f"who={seen.arguments['who']}; Path=/"
+        await reply.result(seen, says(seen.headers.get("cookie", "none")), set_cookie=cookie)
+
+    async with (
+        Fake(call) as fake,
+        Client(fake.url, revisions=STATEFUL) as annas,
+        Client(fake.url, revisions=STATEFUL) as bens,
+    ):
+        came = [
+            (await client.call_tool("t", {"who": who})).text
+            for client, who in [(annas, "anna"), (bens, "ben"), (annas, "anna"), (bens, "ben")]
+        ]
+    assert came == ["none", "none", "who=anna", "who=ben"]
+
+
 async def test_there_is_an_end_to_the_cookies_that_a_server_has_kept() -> None:
     async def call(seen: Seen, reply: Reply) -> None:
         first = seen.arguments["first"]
