@@ -945,6 +945,16 @@ async def test_a_client_may_be_opened_in_one_task_and_closed_in_another() -> Non
         assert fake.methods()[-1] == "DELETE"
 
 
+async def test_what_is_no_http_is_not_repeated_at_length() -> None:
+    async def call(seen: Seen, reply: Reply) -> None:
+        await reply.whole("x" * 50_000)  # type: ignore[arg-type]
+
+    async with Fake(call) as fake, Client(fake.url, revisions=STATEFUL) as client:
+        with pytest.raises(ConnectionLost) as lost:
+            await client.call_tool("t")
+    assert len(str(lost.value)) < 1000
+
+
 async def test_a_header_that_cannot_be_read_is_not_shown() -> None:
     async def call(seen: Seen, reply: Reply) -> None:
         await reply.result(seen, says("done"), set_cookie="session=s3cret\x0b" + "x" * 2000)

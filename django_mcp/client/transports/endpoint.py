@@ -28,7 +28,7 @@ WRITE_TIMEOUT: Final = 30.0
 #: Seconds and bytes that the rest of a response is waited for and read, to keep its connection.
 MOST_PATIENCE: Final = 0.5
 MOST_LEFT: Final = 64 * 1024
-#: Characters of what a server says beside a status that go into an error.
+#: Characters of what a server says beside a status, or in place of HTTP, that go into an error.
 MOST_SAID: Final = 500
 #: Cookies that are kept, and characters of one: as many as RFC 6265, section 6.1, asks for.
 MOST_COOKIES: Final = 50
@@ -297,7 +297,7 @@ def _why(error: httpx.HTTPError) -> str:
     said = str(error)
     if said.lower().startswith(("illegal header value", "illegal header line")):
         return "a header has a value that HTTP does not allow."  # h11 repeats it: a token, say.
-    return said or type(error).__name__
+    return said[:MOST_SAID] or type(error).__name__
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
