@@ -41,8 +41,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(autouse=True)
+def _begins_in_english() -> Iterator[None]:
+    """What Django's middleware for languages activates, stays active in its thread."""
+    yield
+    translation.deactivate()
+
+
 @pytest.fixture
-def heeds_the_browser(settings: Any) -> Iterator[None]:
+def heeds_the_browser(settings: Any) -> None:
     """A project whose pages are in the language that a browser asks for."""
     after = settings.MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware") + 1
     settings.MIDDLEWARE = [
@@ -50,9 +57,6 @@ def heeds_the_browser(settings: Any) -> Iterator[None]:
         "django.middleware.locale.LocaleMiddleware",
         *settings.MIDDLEWARE[after:],
     ]
-    yield
-    # What the middleware activates, stays active in its thread.
-    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,7 @@ def _document_problem(value: Any) -> str | None:
     if value is None:
         return None
     parts = urlsplit(value)
-    if parts.scheme == "https" and parts.netloc and parts.path not in ("", "/"):
+    is_bare = parts.username is None and parts.password is None and not parts.fragment
+    if parts.scheme == "https" and parts.netloc and parts.path not in ("", "/") and is_bare:
         return None
     return 'It is an https URL with a path, such as "https://example.com/mcp-client.json".'

@@ -63,6 +63,8 @@ def test_nothing_is_said_of_a_sound_project() -> None:
         ({"TEST_SECONDS": 0}, "greater than 0"),
         ({"REDIRECT_URI": "/callback/"}, "the URL of the callback view"),
         ({"CLIENT_METADATA_URL": "http://example.com/c.json"}, "an https URL with a path"),
+        ({"CLIENT_METADATA_URL": "https://a@example.com/c.json"}, "an https URL with a path"),
+        ({"CLIENT_METADATA_URL": "https://example.com/c.json#a"}, "an https URL with a path"),
         ([], "must be a dict"),
     ],
 )

@@ -105,9 +105,9 @@ class Command(BaseCommand):
                 for number in (signal.SIGTERM, signal.SIGINT):
                     loop.add_signal_handler(number, stop)
             await asyncio.wait([serving])
-        refused = None if serving.cancelled() or serving.exception() else serving.result()
+        is_well = serving.cancelled() or not (serving.exception() or serving.result())
         if self._is_process:
-            _end_soon(0 if refused is None else 1)
+            _end_soon(0 if is_well else 1)
         return None if serving.cancelled() else serving.result()
 
 
