@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -68,20 +69,23 @@ def test_the_url_is_repeated_letter_by_letter(door: Door, client: Any) -> None:
     )
 
 
-def test_where_there_are_several_each_has_its_own(
-    server: MCPServer, door: Door, client: Any
-) -> None:
+@pytest.fixture
+def several(door: Door) -> Iterator[None]:
+    """Two more endpoints; of one, the path says for whom, and anybody comes in at the other."""
     mounts = [
         mount("orgs/<slug:org>/mcp", server_named("orgs"), authenticate=bearer),
         mount("open", server_named("open"), authenticate=anonymous),
     ]
     router = MCPRouter(mounts, ASGIHandler())
+    yield
+    del router
 
+
+def test_where_there_are_several_each_has_its_own(several: None, client: Any) -> None:
     assert client.get(f"{RESOURCE}/orgs/acme/mcp").json()["resource_name"] == "orgs"
     assert client.get(f"{RESOURCE}/orgs/a.b/mcp").status_code == 404
     assert client.get(f"{RESOURCE}/open").status_code == 404
     assert client.get(RESOURCE).status_code == 404
-    del router
 
 
 @pytest.fixture
@@ -131,18 +135,9 @@ def test_who_leaves_the_path_of_the_issuer_out_finds_the_server_too(
     assert found["issuer"] == "http://testserver/oauth"
 
 
-def test_the_server_of_one_endpoint_is_not_found_at_another(
-    server: MCPServer, door: Door, client: Any
-) -> None:
-    mounts = [
-        mount("orgs/<slug:org>/mcp", server_named("orgs"), authenticate=bearer),
-        mount("open", server_named("open"), authenticate=anonymous),
-    ]
-    router = MCPRouter(mounts, ASGIHandler())
-
+def test_the_server_of_one_endpoint_is_not_found_at_another(several: None, client: Any) -> None:
     assert client.get(f"{SERVER}/orgs/acme/mcp").json()["issuer"] == "http://testserver/oauth"
     assert client.get(f"{SERVER}/open").status_code == 404
-    del router
 
 
 @pytest.mark.parametrize("asked", [SERVER, f"{SERVER}/mcp"])
