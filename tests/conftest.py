@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.utils import translation
 from hypothesis import HealthCheck, settings
 
@@ -46,6 +48,20 @@ def _begins_in_english() -> Iterator[None]:
     """What Django's middleware for languages activates, stays active in its thread."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _requests_close_no_connections() -> Iterator[None]:
+    """What Django's test client does: the connection of a test is not the request's to close.
+
+    Nor may a request look at one that an earlier test left in its thread: that of a database in
+    memory is never closed, and pytest-django refuses a test without a database to touch it.
+    """
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

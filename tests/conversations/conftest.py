@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from django.urls import path
 
 from django_mcp import MCPServer
@@ -23,16 +21,6 @@ from tests.conversations.talk import Departure, nothing_is_left
 from tests.doors import AsgiDoor, Door, WsgiDoor
 
 Open = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def _requests_close_no_connections() -> Iterator[None]:
-    """What Django's test client does: the connection of a test is not the request's to close."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.fixture

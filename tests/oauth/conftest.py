@@ -9,8 +9,6 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.core.handlers.asgi import ASGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from django.urls import clear_url_caches
 
 from django_mcp import Context, MCPServer, endpoints
@@ -27,8 +25,6 @@ from tests.oauth.people import Person, Program
 
 @pytest.fixture(autouse=True)
 def _site(settings: Any, db: None) -> Iterator[None]:
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
     settings.ROOT_URLCONF = "tests.oauth.urls"
     settings.DJANGO_MCP_OAUTH = {"REGISTRATIONS_PER_HOUR": 1000}
     clear_url_caches()
@@ -37,8 +33,6 @@ def _site(settings: Any, db: None) -> Iterator[None]:
     yield
     endpoints._served.clear()
     cache.clear()
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 def server_named(name: str) -> MCPServer:
