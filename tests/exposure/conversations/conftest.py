@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.conversations.conftest import (  # noqa: F401 - fixtures
-    _requests_close_no_connections,
     door,
     guarded,
     server,
