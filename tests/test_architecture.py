@@ -69,6 +69,8 @@ DISTRIBUTIONS_WELCOME = (
     # Signing is optional, and in a module that nothing else imports.
     ("client/auth/signing.py", {"jwt"}),
     ("client/transports/websocket.py", {"websockets"}),
+    ("client/transports/network.py", {"httpcore", "aiohappyeyeballs"}),
+    ("client/transports/http_client.py", {"httpcore", "httpx"}),
     ("client/", VALUES | {"httpx", "anyio"}),
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),

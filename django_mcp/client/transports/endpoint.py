@@ -8,92 +8,26 @@ answer may be. Which requests there are is the transport's.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from http.cookiejar import Cookie
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
 from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer, UnexpectedStatus
+from .http_client import new_client
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
 #: Bytes that one message may have.
 LARGEST: Final = 16 * 1024 * 1024
-#: Seconds for a connection to be made, and for a piece of a request to be taken.
-CONNECT_TIMEOUT: Final = 10.0
-WRITE_TIMEOUT: Final = 30.0
 #: Seconds and bytes that the rest of a response is waited for and read, to keep its connection.
 MOST_PATIENCE: Final = 0.5
 MOST_LEFT: Final = 64 * 1024
 #: Characters of what a server says beside a status, or in place of HTTP, that go into an error.
 MOST_SAID: Final = 500
-#: Cookies that are kept, and characters of one: as many as RFC 6265, section 6.1, asks for.
-MOST_COOKIES: Final = 50
-LONGEST_COOKIE: Final = 4096
 #: Redirects that one request follows.
 MOST_REDIRECTS: Final = 3
-
-
-def new_client() -> httpx.AsyncClient:
-    """An HTTP client that waits as long as a request may take: how long that is, is said above."""
-    # A stream holds a connection for as long as it is open.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
-    return _HttpClient(
-        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
-        transport=httpx.AsyncHTTPTransport(limits=limits, socket_options=_keep_alive()),
-        follow_redirects=False,
-    )
-
-
-class _Cookies(httpx.Cookies):
-    """Cookies that are looked for only where a response sets one, as hardly any does: otherwise
-    each is copied, with its request, into the shapes that the standard library's jar reads.
-
-    There is an end to how much of them a server has kept, and sent back with each request.
-    """
-
-    def extract_cookies(self, response: httpx.Response) -> None:
-        if "set-cookie" not in response.headers:
-            return
-        super().extract_cookies(response)
-        found = [each for each in self.jar if _can_be_sent(each)]
-        self.jar.clear()
-        for cookie in found[-MOST_COOKIES:]:
-            self.jar.set_cookie(cookie)
-
-
-def _can_be_sent(cookie: Cookie) -> bool:
-    """False for one that no request could take back: RFC 6265, section 4.1.1, has ASCII alone."""
-    text = f"{cookie.name}{cookie.value or ''}"
-    return len(text) <= LONGEST_COOKIE and text.isascii() and text.isprintable()
-
-
-class _HttpClient(httpx.AsyncClient):
-    """httpx's client, but for its cookies."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._kept = _Cookies()
-
-    @property
-    def cookies(self) -> httpx.Cookies:
-        return self._kept
-
-    @cookies.setter
-    def cookies(self, cookies: Any) -> None:
-        self._kept = _Cookies(cookies)
-
-
-def _keep_alive() -> list[Any]:
-    """Options by which a quiet connection notices that the other side is gone."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
-    return options
 
 
 class UrlTransport:
@@ -142,11 +76,17 @@ class Endpoint:
         largest: int,
     ) -> None:
         self.url = url
-        # An event stream that a proxy compresses is one that it holds back.
-        self.headers = {"accept-encoding": "identity", **_in_lower_case(headers)}
         self._auth = auth
         self._owns_client = client is None
         self._client = client or new_client()
+        # An event stream that a proxy compresses is one that it holds back.
+        self.headers = {"accept-encoding": "identity", **_in_lower_case(headers)}
+        if self._owns_client:
+            self.headers.setdefault("user-agent", self._client.headers["user-agent"])
+        # How long an answer may take is the request's own time. A client that was handed in may
+        # have another opinion, and httpx's own default is five seconds.
+        self._timeout = httpx.Timeout(self._client.timeout)
+        self._timeout.read = self._timeout.pool = None
         self._largest = largest
 
     async def close(self) -> None:
@@ -164,13 +104,9 @@ class Endpoint:
         """
         # In UTF-8, as the id of an event that a server chose is (HTML, section 9.2.3).
         sent = httpx.Headers({**self.headers, **_in_lower_case(headers or {})}, encoding="utf-8")
-        # How long an answer may take is the request's own time. A client that was handed in may
-        # have another opinion, and httpx's own default is five seconds.
-        timeout = httpx.Timeout(self._client.timeout)
-        timeout.read = timeout.pool = None
         for _ in range(MOST_REDIRECTS + 1):
             request = self._client.build_request(
-                method, self.url, headers=sent, content=body, timeout=timeout
+                method, self.url, headers=sent, content=body, timeout=self._timeout
             )
             response = await self._sent(request)
             try:

@@ -1,0 +1,189 @@
+"""The httpx client of who gives none: its connections, its time, and the cookies it keeps.
+
+It is httpx's but for three things that cost more than they are for here. Its transport takes its
+connections from `network`; a request is not put together from the defaults of a client that has
+none; and cookies are looked for only where a response sets one. The proxies that the environment
+names are httpx's, and used through its own transport.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from http.cookiejar import Cookie
+from typing import Any, Final
+from urllib.request import getproxies
+
+import httpcore
+import httpx
+
+from ..errors import ConnectionFailed
+from .network import Network
+
+#: Seconds for a connection to be made, and for a piece of a request to be taken.
+CONNECT_TIMEOUT: Final = 10.0
+WRITE_TIMEOUT: Final = 30.0
+#: Connections without a request on them that are kept, and seconds for which they are.
+MOST_IDLE: Final = 32
+LONGEST_IDLE: Final = 5.0
+#: Cookies that are kept, and characters of one: as many as RFC 6265, section 6.1, asks for.
+MOST_COOKIES: Final = 50
+LONGEST_COOKIE: Final = 4096
+
+
+def new_client() -> httpx.AsyncClient:
+    """An HTTP client that waits as long as a request may take: how long that is, is said above.
+
+    Raises ConnectionFailed for a proxy of the environment that cannot be used.
+    """
+    try:
+        return HttpClient(httpx.create_ssl_context())
+    except (httpx.InvalidURL, ImportError, ValueError) as error:
+        raise ConnectionFailed(
+            "A proxy that the environment names cannot be used (HTTP_PROXY, HTTPS_PROXY, "
+            f"ALL_PROXY): {error}"
+        ) from error
+
+
+class HttpClient(httpx.AsyncClient):
+    """httpx's client, to which every request gives all that is in it."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._kept = _Cookies()
+        super().__init__(
+            verify=context,
+            # What is more particular, a scheme or a host that the environment names, goes first.
+            mounts={} if "all" in getproxies() else {"all://": PooledTransport(context)},
+            # A stream holds a connection for as long as it is open.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=MOST_IDLE),
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
+            follow_redirects=False,
+        )
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return self._kept
+
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        self._kept = _Cookies(cookies)
+
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
+        timeout: httpx.Timeout = options.pop("timeout")
+        return httpx.Request(
+            method,
+            url,
+            cookies=self._kept or None,
+            extensions={"timeout": timeout.as_dict()},
+            **options,
+        )
+
+
+class _Cookies(httpx.Cookies):
+    """Cookies that are looked for only where a response sets one, as hardly any does: otherwise
+    each is copied, with its request, into the shapes that the standard library's jar reads.
+
+    There is an end to how much of them a server has kept, and sent back with each request.
+    """
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        if "set-cookie" not in response.headers:
+            return
+        super().extract_cookies(response)
+        found = [each for each in self.jar if _can_be_sent(each)]
+        self.jar.clear()
+        for cookie in found[-MOST_COOKIES:]:
+            self.jar.set_cookie(cookie)
+
+
+def _can_be_sent(cookie: Cookie) -> bool:
+    """False for one that no request could take back: RFC 6265, section 4.1.1, has ASCII alone."""
+    text = f"{cookie.name}{cookie.value or ''}"
+    return len(text) <= LONGEST_COOKIE and text.isascii() and text.isprintable()
+
+
+class PooledTransport(httpx.AsyncBaseTransport):
+    """httpcore's pool of connections, with those of `network`."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=None,
+            max_keepalive_connections=MOST_IDLE,
+            keepalive_expiry=LONGEST_IDLE,
+            socket_options=_keep_alive(),
+            network_backend=Network(),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        with _as_httpx():
+            response = await self._pool.handle_async_request(
+                httpcore.Request(
+                    request.method,
+                    httpcore.URL(
+                        scheme=url.raw_scheme,
+                        host=url.raw_host,
+                        port=url.port,
+                        target=url.raw_path,
+                    ),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_Body(response),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    """What a response holds, as it comes."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx():
+            async for piece in self._response.aiter_stream():
+                yield piece
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+#: What httpcore raises: each has a namesake in httpx.
+_ERRORS: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    """What httpcore raises, as httpx's error of the same name."""
+    try:
+        yield
+    except _ERRORS as error:
+        namesake: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+        raise namesake(str(error)) from error
+
+
+def _keep_alive() -> list[httpcore.SOCKET_OPTION]:
+    """Options by which a quiet connection notices that the other side is gone."""
+    options: list[httpcore.SOCKET_OPTION] = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
+    return options

@@ -1,0 +1,229 @@
+"""Connections for httpcore, on asyncio's own transports.
+
+httpcore's are made of AnyIO's streams, which run under Trio too. The scope, the checkpoints and the
+turns of the loop around each of their reads and writes take a sixth of a short call, and this
+client runs under asyncio alone. What is sent, and what it means, is httpcore's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import Any, Final, cast
+
+import aiohappyeyeballs
+import httpcore
+
+#: Bytes that are held for who reads, before the other side has to wait.
+MOST_HELD: Final = 256 * 1024
+#: Seconds after which the next address of a host is tried beside the one before (RFC 8305, 8).
+NEXT_ADDRESS: Final = 0.25
+
+
+class Network(httpcore.AsyncNetworkBackend):
+    """Where httpcore's pool gets its connections from."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109, httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> Connection:
+        """A connection to the first address of the host that answers.
+
+        Raises httpcore's ConnectTimeout and ConnectError. A `local_address` is not heeded: the
+        pool here has none.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                connected = await aiohappyeyeballs.start_connection(
+                    found, happy_eyeballs_delay=NEXT_ADDRESS
+                )
+                try:
+                    for option in socket_options or ():
+                        connected.setsockopt(*option)
+                    _, connection = await loop.create_connection(Connection, sock=connected)
+                except BaseException:
+                    connected.close()
+                    raise
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        # A name that no host can have is one that cannot be encoded.
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return connection
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """One connection: asyncio's protocol on its outer side, httpcore's stream on its inner one.
+
+    One task at a time reads, and one writes. What comes is held until it is read, MOST_HELD of it
+    and no more.
+    """
+
+    _transport: asyncio.Transport
+    _departure: asyncio.Future[None] | None
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._held = bytearray()
+        self._is_paused = False
+        self._has_ended = False
+        self._error: Exception | None = None
+        self._arrival: asyncio.Future[None] | None = None
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._take(cast("asyncio.Transport", transport))
+
+    def data_received(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) >= MOST_HELD and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+        _wake(self._arrival)
+
+    def eof_received(self) -> None:
+        self._has_ended = True
+        _wake(self._arrival)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._has_ended = True
+        self._error = error
+        _wake(self._arrival)
+        _wake(self._departure)
+
+    def pause_writing(self) -> None:
+        self._departure = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        _wake(self._departure)
+        self._departure = None
+
+    # What httpcore calls
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109, httpcore's
+    ) -> bytes:
+        """What came, at least one byte; b"" once the other side has ended.
+
+        Raises ReadTimeout and ReadError.
+        """
+        if not self._held and not self._has_ended:
+            self._arrival = self._loop.create_future()
+            try:
+                await _within(timeout, self._arrival)
+            except TimeoutError:
+                raise httpcore.ReadTimeout("Nothing came in time.") from None
+            finally:
+                self._arrival = None
+        if not self._held and self._error is not None:
+            raise httpcore.ReadError(str(self._error)) from self._error
+        data = bytes(self._held[:max_bytes])
+        del self._held[:max_bytes]
+        if self._is_paused and len(self._held) < MOST_HELD:
+            self._is_paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109, httpcore's
+    ) -> None:
+        """Return once the operating system has all of it. Raises WriteTimeout and WriteError."""
+        if self._transport.is_closing():
+            raise httpcore.WriteError("The connection is closed.")
+        self._transport.write(buffer)
+        if self._departure is not None:
+            try:
+                await _within(timeout, self._departure)
+            except TimeoutError:
+                raise httpcore.WriteTimeout("It was not taken in time.") from None
+            if self._transport.is_closing():
+                raise httpcore.WriteError(str(self._error or "The connection was closed."))
+
+    async def aclose(self) -> None:
+        """End the connection at once: whatever was sent and not taken is of no use to anybody."""
+        self._transport.abort()
+        # The socket is closed in the loop's next turn.
+        await asyncio.sleep(0)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109, httpcore's
+    ) -> Connection:
+        """The same connection, encrypted from here on. Raises ConnectTimeout and ConnectError."""
+        try:
+            if self._held:
+                # Who could put it there could answer in the place of the server.
+                raise httpcore.ConnectError("Something came before the connection was encrypted.")
+            async with asyncio.timeout(timeout):
+                transport = await self._loop.start_tls(
+                    self._transport, self, ssl_context, server_hostname=server_hostname
+                )
+            if transport is None:
+                raise httpcore.ConnectError("The connection ended before it was encrypted.")
+        except BaseException as error:
+            self._transport.abort()
+            if isinstance(error, TimeoutError):
+                raise httpcore.ConnectTimeout("It was not encrypted in time.") from error
+            if isinstance(error, OSError):  # ssl.SSLError is one.
+                raise httpcore.ConnectError(str(error)) from error
+            raise
+        self._take(transport)
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            return bool(self._held) or self._has_ended or self._is_readable()
+        names = {"client_addr": "sockname", "server_addr": "peername"}
+        return self._transport.get_extra_info(names.get(info, info))
+
+    # Inside
+
+    def _take(self, transport: asyncio.Transport) -> None:
+        self._departure = None
+        # Whatever the operating system has not taken is waited for. With 0 in place of 1, those
+        # with TLS would take having nothing for having too much.
+        transport.set_write_buffer_limits(high=1, low=0)
+        self._transport = transport
+
+    def _is_readable(self) -> bool:
+        """Whether something came, or the end, that the loop has not had the time to see."""
+        connected = self._transport.get_extra_info("socket")
+        if connected is None or connected.fileno() < 0:
+            return True
+        if not hasattr(select, "poll"):  # Windows.
+            return bool(select.select([connected], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(connected.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)
+
+
+async def _within(seconds: float | None, waiting: asyncio.Future[None]) -> None:
+    if seconds is None:
+        await waiting
+    else:
+        async with asyncio.timeout(seconds):
+            await waiting
