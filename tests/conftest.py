@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from inspect import iscoroutinefunction
 from typing import Any, NoReturn
@@ -21,13 +23,21 @@ from django.db import close_old_connections
 from django.utils import translation
 from hypothesis import HealthCheck, settings
 
-from tests import services
+from tests import library, services
 
 pytest_plugins = ["django_mcp.pytest_plugin"]
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder for what is made once in a run. The processes of xdist inherit it."""
+    if library.SHARED not in os.environ:
+        os.environ[library.SHARED] = shared = tempfile.mkdtemp(prefix="django-mcp-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(shared))
+        config.add_cleanup(lambda: os.environ.pop(library.SHARED))
 
 
 def pytest_collection_finish() -> None:

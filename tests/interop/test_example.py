@@ -17,6 +17,7 @@ from mcp import Client, ClientSession
 from mcp.client.sse import sse_client
 from websockets.asyncio.client import connect
 
+from tests import library as books
 from tests import services
 from tests.lines import introduction
 
@@ -41,8 +42,7 @@ def branch(
 
 
 def served(kept: Path) -> Iterator[Site]:
-    for command in (["migrate", "--verbosity", "0"], ["load_library"]):
-        manage(kept, *command)
+    books.prepare(kept / "example.sqlite3")
     servers = Servers(kept)
     yield servers.get("example")
     servers.end()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from tests import library as books
 from tests.pipes import environment
 
 from .conftest import LEGACY, MODERN
@@ -31,13 +31,8 @@ SITE = "tests.interop.site.settings"
 def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of the library, with its books in a database of its own."""
     path = tmp_path_factory.mktemp("library") / "example.sqlite3"
-    found = environment(EXAMPLE.settings, DATABASE_PATH=str(path))
-    for command in (["migrate", "--verbosity", "0"], ["load_library"]):
-        manage = [sys.executable, "manage.py", *command]
-        subprocess.run(
-            manage, cwd=EXAMPLE.directory, env=found, check=True, capture_output=True, timeout=120
-        )
-    return found
+    books.prepare(path)
+    return environment(EXAMPLE.settings, DATABASE_PATH=str(path))
 
 
 @pytest.fixture

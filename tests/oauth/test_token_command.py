@@ -224,10 +224,7 @@ def test_a_token_is_ended_by_its_number_or_with_all_of_its_user(
 def test_endpoints_next_to_django_are_found_by_the_settings(tmp_path: Path) -> None:
     """In a process of its own, as in a deployment: nothing has been mounted there before."""
     database = tmp_path / "example.sqlite3"
-    library.manage(database, "migrate", "--verbosity", "0")
-    library.manage(
-        database, "createsuperuser", "--no-input", "--username=anna", "--email=anna@example.com"
-    )
+    library.prepare(database)
     command = ["mcp_token", "create", "--user=anna", "--name=cron", "--scope=library:lend"]
 
     made = library.manage(database, *command, "--resource=http://127.0.0.1:8000/mcp")

@@ -5,10 +5,7 @@ The library is the example project in a process of its own, with its authorizati
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from html import unescape
 from typing import Any
@@ -21,7 +18,8 @@ from django.test import Client as Browser
 from django.urls import clear_url_caches
 
 from django_mcp.remote.models import RemoteServer
-from tests.interop.servers import KINDS, REPOSITORY, Servers, Site
+from tests import library as books
+from tests.interop.servers import Servers, Site
 
 #: What the site is called by the browsers of the tests. Nobody listens there.
 HOST = "127.0.0.1:8999"
@@ -40,30 +38,10 @@ def _site(settings: Any, db: None) -> Iterator[None]:
 def running_library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The library with its books and two readers, where nobody comes in without a token."""
     kept = tmp_path_factory.mktemp("library")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("DJANGO_SUPERUSER_PASSWORD", "secret")
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": KINDS["neighbour"].settings,
-            "PYTHONPATH": str(REPOSITORY),
-            "DATABASE_PATH": str(kept / "example.sqlite3"),
-        }
-        people = [
-            ["createsuperuser", "--no-input", "--username", name, "--email", f"{name}@example.com"]
-            for name in ("anna", "ben")
-        ]
-        for command in (["migrate", "--verbosity", "0"], ["load_library"], *people):
-            subprocess.run(
-                [sys.executable, "manage.py", *command],
-                cwd=KINDS["neighbour"].directory,
-                env=environment,
-                check=True,
-                capture_output=True,
-                timeout=120,
-            )
-        servers = Servers(kept)
-        yield servers.get("neighbour")
-        servers.end()
+    books.prepare(kept / "example.sqlite3")
+    servers = Servers(kept)
+    yield servers.get("neighbour")
+    servers.end()
 
 
 @pytest.fixture
