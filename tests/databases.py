@@ -54,7 +54,9 @@ def main(name: str, *arguments: str) -> int:
     """The exit status of pytest."""
     with DATABASES[name]() as service:
         given = {**os.environ, "MCP_TEST_DATABASE": json.dumps(service.new_database())}
-        return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=given).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "--migrations", *arguments], env=given
+        ).returncode
 
 
 if __name__ == "__main__":
