@@ -17,27 +17,13 @@ from django.db import DatabaseError, InterfaceError
 
 from ..authentication import principal_of
 from ..default import every_server, server_named
+from ..protocol.headers import SENDERS_OWN
 from ..server.access import Principal
 from ..server.server import MCPServer
 from ..transports.http.types import Refused
 
 __all__ = ["every_server", "headers_of", "is_url", "principal_called", "server_called"]
 
-#: Headers that say where a request ends and what its connection is for (RFC 9112, section 6; RFC
-#: 9110, section 7.6.1): whoever sends it writes them.
-_FRAMING: Final = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~]*)")
 
 
@@ -91,7 +77,7 @@ def headers_of(given: Iterable[str]) -> dict[str, str]:
             raise CommandError(
                 f'--header {name!r}: write it as "Name: value", on one line, in ASCII.'
             )
-        if match[1].lower() in _FRAMING:
+        if match[1].lower() in SENDERS_OWN:
             raise CommandError(
                 f"--header {match[1]!r}: leave it out, whoever sends the request writes that one."
             )

@@ -15,7 +15,7 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from .errors import HeaderMismatch
 
@@ -25,6 +25,28 @@ MCP_NAME = "mcp-name"
 MCP_PARAM_PREFIX = "mcp-param-"
 MCP_SESSION_ID = "mcp-session-id"
 LAST_EVENT_ID = "last-event-id"
+
+#: Headers that whoever sends a request writes, and nobody gives along: those that say where it ends
+#: and what its connection is for (RFC 9112, section 6; RFC 9110, section 7.6.1), and those that say
+#: what the message in it is.
+SENDERS_OWN: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        MCP_PROTOCOL_VERSION,
+        MCP_METHOD,
+        MCP_NAME,
+        MCP_SESSION_ID,
+        LAST_EVENT_ID,
+    }
+)
 
 ANNOTATION = "x-mcp-header"
 

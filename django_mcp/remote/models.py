@@ -23,6 +23,7 @@ from django.utils.translation import pgettext_lazy
 
 from ..client.auth import UnsafeURL
 from ..client.auth.urls import base_url, check_url
+from ..client.transports.headers import is_own
 from . import conf
 from .sealing import seal, unseal
 
@@ -51,6 +52,9 @@ class Secrets:
         for name, value in self.headers.items():
             if not _HEADER.fullmatch(name):
                 raise ValueError(_("%(name)r is no name of a header.") % {"name": name[:80]})
+            if is_own(name):
+                said = _("%(name)r is written by whoever sends the request: leave it out.")
+                raise ValueError(said % {"name": name})
             if not _is_printable(value):
                 said = _("The value of %(name)r is not ASCII, or not on one line.")
                 raise ValueError(said % {"name": name[:80]})

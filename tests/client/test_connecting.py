@@ -48,6 +48,9 @@ def test_what_is_pointed_at_says_how_it_is_reached(target: Any, kind: type) -> N
         ("http://127.0.0.1:port/", {}, "is no URL"),
         ([], {}, "list of a program"),
         (["python"], {"headers": {"x": "y"}}, "are for URLs"),
+        ("http://127.0.0.1/mcp", {"headers": {"Mcp-Session-Id": "s-1"}}, "leave it out"),
+        ("http://127.0.0.1/mcp", {"headers": {"last-event-id": "7"}}, "leave it out"),
+        ("ws://127.0.0.1/mcp", {"headers": {"Upgrade": "h2c"}}, "leave it out"),
         (7, {}, "connected to a int"),
     ],
 )

@@ -102,6 +102,7 @@ def test_secrets_do_not_go_to_another_host_because_somebody_changes_the_url(
         ({"headers": "no separator"}, "a line without a name"),
         ({"headers": "X: é"}, "not ASCII"),
         ({"headers": "X Y: 1"}, "no name of a header"),
+        ({"headers": "Mcp-Session-Id: s-1"}, "leave it out"),
         ({"authorization": "bearer"}, "This field is required"),
         (
             {"authorization": "project", "client_id": "c", "issuer": ISSUER},

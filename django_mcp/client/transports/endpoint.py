@@ -15,6 +15,7 @@ from typing import Final
 import httpx
 
 from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer, UnexpectedStatus
+from .headers import given
 from .http_client import new_client
 
 JSON: Final = "application/json"
@@ -43,7 +44,7 @@ class UrlTransport:
         largest: int = LARGEST,
     ) -> None:
         self.url = url_of(url)
-        self.headers = dict(headers or {})
+        self.headers = given(headers)
         self.auth = auth
         self.client = client
         self.largest = largest

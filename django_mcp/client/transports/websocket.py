@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ..channels import Inbox
 from ..connecting import Transport
 from ..errors import ConnectionFailed, ConnectionLost, UnexpectedStatus
+from .headers import given
 from .pipes import PipeChannel
 
 SUBPROTOCOL: Final = "mcp"
@@ -53,7 +54,7 @@ class WebSocketTransport:
         self._connect = client.connect
         self._errors = exceptions
         self.url = url
-        self.headers = dict(headers or {})
+        self.headers = given(headers)
         self.ssl = ssl
         self.largest = largest
 
