@@ -8,6 +8,7 @@ with AnyIO's asynchronous fixtures.
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import os
 import shutil
@@ -17,6 +18,7 @@ from inspect import iscoroutinefunction
 from typing import Any, NoReturn
 
 import pytest
+from _pytest.runner import runtestprotocol
 from asgiref.sync import async_to_sync
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -110,6 +112,20 @@ def _do_without(service: services.Missing) -> NoReturn:
     if os.environ.get("MCP_REQUIRE_SERVICES") == "1":
         pytest.fail(f"{service}, and MCP_REQUIRE_SERVICES=1 asks for it.")
     pytest.skip(str(service))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run each test in a context of its own, which goes with it.
+
+    Each URLconf that was ever asked leaves some variables in the context, and asgiref hands all of
+    them over from thread to thread: after some thousand tests, that is nearly all of what a request
+    takes.
+    """
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    contextvars.copy_context().run(runtestprotocol, item, nextitem=nextitem)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

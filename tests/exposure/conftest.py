@@ -65,7 +65,7 @@ def depot_database(
         entry = request.getfixturevalue("postgres").new_database()
     entry = {**copy.deepcopy(connections.settings["default"]), **entry}
     with _known(entry), django_db_blocker.unblock():
-        call_command("migrate", database=ELSEWHERE, verbosity=0)
+        call_command("migrate", database=ELSEWHERE, run_syncdb=True, verbosity=0)
     return entry
 
 
