@@ -123,6 +123,22 @@ def call(shop: MCPServer, *words: str, **options: Any) -> Said:
     return Said(out.getvalue(), err.getvalue())
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pictur"], r"'pictur' is not a tool; did you mean `picture`\?"),
+        (["secre"], "'secre' is not a tool; there are `"),
+        (["recomend", "topic=whales", "--prompt"], r"is not a prompt; did you mean `recommend`\?"),
+    ],
+)
+def test_a_name_that_was_mistyped_is_told_with_what_comes_near_it(
+    shop: MCPServer, words: list[str], said: str
+) -> None:
+    """Not with what is not for the caller: nobody here may see the secret."""
+    with pytest.raises(CommandError, match=said):
+        call(shop, *words)
+
+
 # --------------------------------------------------------------------------------------- arguments
 
 

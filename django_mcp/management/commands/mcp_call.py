@@ -29,7 +29,7 @@ from ...client import (
 )
 from ...client.auth import OAuth, OAuthError
 from ...memory import MemoryTransport
-from ...protocol import codec
+from ...protocol import codec, problems
 from ...protocol import types as t
 from ...protocol.revisions import LATEST, REVISIONS
 from ...server.access import LOCAL
@@ -172,11 +172,13 @@ class Command(BaseCommand):
                 answer: Any = await client.read_resource(name)
                 lines = contents_lines(answer)
             elif options["prompt"]:
-                answer = await client.get_prompt(name, typed.texts(arguments, json))
+                async with _near(name, client.iter_prompts, "a prompt"):
+                    answer = await client.get_prompt(name, typed.texts(arguments, json))
                 lines = prompt_lines(answer)
             else:
                 schema = await _input_schema(client, name)
-                answer = await client.call_tool(name, typed.read(arguments, schema, json))
+                async with _near(name, client.iter_tools, "a tool"):
+                    answer = await client.call_tool(name, typed.read(arguments, schema, json))
                 lines = result_lines(answer)
         if raw:
             self.stdout.write(pretty(_plain(answer)))
@@ -286,6 +288,21 @@ async def _served(target: Any) -> AsyncIterator[None]:
     finally:
         if isinstance(target, MemoryTransport):
             await target.server.shutdown()
+
+
+@asynccontextmanager
+async def _near(
+    name: str, listed: Callable[[], AsyncIterator[t.Tool | t.Prompt]], kind: str
+) -> AsyncIterator[None]:
+    """Where nothing of that name is listed, what comes near it is said beside the error."""
+    try:
+        yield
+    except ServerError as error:
+        known = [each.name async for each in listed()]
+        if name in known:
+            raise
+        said = f"{error} {name!r} {problems.unknown(name, known, kind)}"
+        raise CommandError(printable(said)) from None
 
 
 async def _input_schema(client: Client, name: str) -> dict[str, Any]:
