@@ -135,11 +135,6 @@ def test_a_database_that_is_away_is_said_in_a_sentence(
         clear()
 
 
-@pytest.mark.django_db
-def test_the_migrations_are_complete() -> None:
-    call_command("makemigrations", "django_mcp", check=True, dry_run=True, verbosity=0)
-
-
 @pytest.mark.usefixtures("over")
 def test_rows_have_names_for_people() -> None:
     session, event = models.Session.objects.get(key="open"), models.StreamEvent.objects.first()

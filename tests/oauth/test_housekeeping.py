@@ -57,7 +57,9 @@ def test_a_client_of_the_toolkit_is_none_of_ours(anna: Person, program: Program)
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
 
-def test_no_migration_is_missing() -> None:
+def test_no_migration_is_missing(settings: Any) -> None:
+    # Also where the tables of this run were not made by them.
+    settings.MIGRATION_MODULES = {}
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
