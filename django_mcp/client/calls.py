@@ -18,7 +18,7 @@ from pydantic_core import to_json
 from ..protocol import codec, methods
 from ..protocol import types as t
 from ..protocol.errors import InvalidParams
-from ..protocol.headers import mirror, param_headers
+from ..protocol.headers import ParamHeader, mirror, param_headers
 from ..protocol.revisions import V2025_06_18, Revision
 from ..protocol.types import WireModel
 from .caching import CACHEABLE, Question, ResponseCache
@@ -73,6 +73,8 @@ class Calls:
         self._server = connection.key or uuid4().hex
         self._tools: dict[str, t.Tool] = {}
         self._outputs: dict[str, ToolOutput] = {}
+        # The headers that want an argument of theirs in them.
+        self._wanted: dict[str, tuple[ParamHeader, ...]] = {}
         # Called, and on no list: they are not looked for again.
         self._unlisted: set[str] = set()
 
@@ -228,10 +230,16 @@ class Calls:
 
     def _mirrored(self, method: str, wire: Mapping[str, Any]) -> dict[str, str]:
         """The arguments that the tool wants to see in headers as well."""
-        tool = self._tools.get(wire["name"]) if method == "tools/call" else None
-        if tool is None:
+        if method != "tools/call":
             return {}
-        return mirror(param_headers(tool.input_schema), wire.get("arguments"))
+        name = wire["name"]
+        wanted = self._wanted.get(name)
+        if wanted is None:
+            tool = self._tools.get(name)
+            if tool is None:
+                return {}
+            wanted = self._wanted[name] = param_headers(tool.input_schema)
+        return mirror(wanted, wire.get("arguments"))
 
     def _progress(self, on_progress: OnProgress | None, revision: Revision) -> Progress | None:
         tell = on_progress or self._callbacks.on_progress
@@ -284,6 +292,7 @@ class Calls:
     def _forget_tools(self) -> None:
         self._tools.clear()
         self._outputs.clear()
+        self._wanted.clear()
         self._unlisted.clear()
 
     def _know(self, tool: t.Tool) -> None:
@@ -293,6 +302,7 @@ class Calls:
                 self._forget_tools()
             self._tools[tool.name] = tool
             self._outputs.pop(tool.name, None)
+            self._wanted.pop(tool.name, None)
 
     def _output(self, name: str) -> ToolOutput:
         """What is known of the output of a tool."""

@@ -24,6 +24,7 @@ from django_mcp.client import (
     UnexpectedStatus,
 )
 from django_mcp.client.transports import http
+from django_mcp.protocol.errors import HeaderMismatch
 from tests.client.fakes import Fake, Reply, Seen, says
 
 STATEFUL = ["2025-11-25"]
@@ -971,3 +972,36 @@ async def test_a_header_that_cannot_be_sent_is_not_shown() -> None:
             async with Client(fake.url, headers={"authorization": "Bearer s3cret\nx: y"}) as client:
                 await client.call_tool("t")
     assert "s3cret" not in str(caught.value)
+
+
+async def test_an_argument_goes_into_the_header_that_the_tool_names_now() -> None:
+    """Also once the tool has another in its schema: the server says so, and it is listed again."""
+    named = "City"
+
+    async def call(seen: Seen, reply: Reply) -> None:
+        if seen.rpc == "tools/list":
+            schema = {
+                "type": "object",
+                "properties": {"city": {"type": "string", "x-mcp-header": named}},
+            }
+            tools = [{"name": "t", "inputSchema": schema}]
+            listed = {"tools": tools, "ttlMs": 60_000, "cacheScope": "private"}
+            await reply.result(seen, {"resultType": "complete", **listed})
+        elif seen.headers.get(f"mcp-param-{named.lower()}") != seen.arguments["city"]:
+            error = {"code": HeaderMismatch.code, "message": "not the same"}
+            await reply.json({"jsonrpc": "2.0", "id": seen.id, "error": error}, status=400)
+        else:
+            await reply.text(seen, "sunny")
+
+    async with (
+        Fake(call, revision="2026-07-28") as fake,
+        Client(fake.url, revisions=STATELESS) as client,
+    ):
+        await client.list_tools()
+        for city in ("Paris", "Rome"):
+            assert (await client.call_tool("t", {"city": city})).text == "sunny"
+        named = "Place"
+        for city in ("Paris", "Rome"):
+            assert (await client.call_tool("t", {"city": city})).text == "sunny"
+        # Once more than there were calls: where it was refused.
+        assert (fake.count("tools/call"), fake.count("tools/list")) == (5, 2)
