@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import traceback
+from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 import uvloop
 
 from django_mcp.client import Client, ConnectionFailed, RequestTimedOut
-from django_mcp.client.transports import http_client
+from django_mcp.client.transports import http_client, network
 from django_mcp.client.transports.network import MOST_HELD, Network
 from tests.certificates import certificate
 from tests.client.fakes import HOST, Fake, Reply, Seen
@@ -93,6 +95,33 @@ async def test_a_proxy_that_cannot_be_used_is_named(no_proxies: pytest.MonkeyPat
     no_proxies.setenv("HTTPS_PROXY", "gopher://proxy.example")
     with pytest.raises(ConnectionFailed, match="A proxy that the environment names cannot be used"):
         async with Client("http://books.example/mcp"):
+            pass
+
+
+@pytest.mark.parametrize("url", ["http://name:pass/word@proxy.example", "gopher://pass@proxy"])
+async def test_no_part_of_a_password_is_in_what_is_said_of_a_proxy(
+    url: str, no_proxies: pytest.MonkeyPatch
+) -> None:
+    """What is special in a URL ends it early, and the rest of it would be a port."""
+    no_proxies.setenv("ALL_PROXY", url)
+    with pytest.raises(ConnectionFailed) as raised:
+        async with Client("http://books.example/mcp"):
+            pass
+    told = "".join(traceback.format_exception(raised.value))
+    assert "cannot be used" in told
+    assert "'pass" not in told
+    assert "pass@" not in told
+
+
+@pytest.mark.parametrize("holds", [None, "no certificate"])
+async def test_certificates_that_cannot_be_read_are_told(
+    holds: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if holds is not None:
+        (tmp_path / "ca.pem").write_text(holds)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with pytest.raises(ConnectionFailed, match="SSL_CERT_FILE or SSL_CERT_DIR"):
+        async with Client("https://books.example/mcp"):
             pass
 
 

@@ -31,20 +31,32 @@ LONGEST_IDLE: Final = 5.0
 #: Cookies that are kept, and characters of one: as many as RFC 6265, section 6.1, asks for.
 MOST_COOKIES: Final = 50
 LONGEST_COOKIE: Final = 4096
+_UNUSABLE: Final = (
+    "A proxy that the environment names cannot be used (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
+)
 
 
 def new_client() -> httpx.AsyncClient:
     """An HTTP client that waits as long as a request may take: how long that is, is said above.
 
-    Raises ConnectionFailed for a proxy of the environment that cannot be used.
+    Raises ConnectionFailed for certificates or a proxy of the environment that cannot be used.
     """
     try:
-        return HttpClient(httpx.create_ssl_context())
-    except (httpx.InvalidURL, ImportError, ValueError) as error:
+        context = httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one.
         raise ConnectionFailed(
-            "A proxy that the environment names cannot be used (HTTP_PROXY, HTTPS_PROXY, "
-            f"ALL_PROXY): {error}"
+            f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}"
         ) from error
+    try:
+        return HttpClient(context)
+    except ImportError as error:
+        raise ConnectionFailed(f"{_UNUSABLE}: {error}") from error
+    except (httpx.InvalidURL, ValueError):
+        # What httpx says of it may repeat a part of a password.
+        raise ConnectionFailed(
+            f"{_UNUSABLE}, or a host in NO_PROXY. A proxy has an http://, https:// or socks5:// "
+            "URL, in which what is special in a password is written with %."
+        ) from None
 
 
 class HttpClient(httpx.AsyncClient):
