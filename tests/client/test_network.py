@@ -163,6 +163,42 @@ async def test_a_host_without_an_address_that_answers_is_no_server(
             pass
 
 
+async def test_a_socket_that_uvloop_does_not_connect_is_no_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def sock_connect(*args: Any) -> None:
+        raise RuntimeError("File descriptor 7 is used by transport")
+
+    monkeypatch.setattr(BaseSelectorEventLoop, "sock_connect", sock_connect)
+    with pytest.raises(ConnectionFailed, match="cannot be reached"):
+        async with Client(f"http://{HOST}:1/mcp"):
+            pass
+
+
+async def test_who_leaves_while_the_losers_of_the_race_are_called_off_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network, "NEXT_ADDRESS", 0.01)
+    sock_connect = BaseSelectorEventLoop.sock_connect
+
+    async def connect(loop: Any, connected: socket.socket, address: Any) -> None:
+        if address[0] == HOST:
+            await sock_connect(loop, connected, address)
+            return
+        try:
+            await asyncio.Event().wait()
+        finally:
+            connecting.cancel()
+
+    monkeypatch.setattr(BaseSelectorEventLoop, "sock_connect", connect)
+    resolved(monkeypatch, "127.0.0.9", HOST)
+    with socket.create_server((HOST, 0)) as server:
+        port = server.getsockname()[1]
+        connecting = asyncio.ensure_future(Network().connect_tcp("books.example", port))
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+
+
 async def test_a_name_that_no_host_can_have_is_no_server() -> None:
     with pytest.raises(ConnectionFailed, match="cannot be reached"):
         async with Client(f"http://{'a' * 70}.example/mcp"):
@@ -254,24 +290,50 @@ async def test_a_server_that_ends_or_is_silent_before_tls_is_given_up(
                     pass
 
 
+async def test_a_connection_that_ended_already_is_not_encrypted() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with listening(answer) as port:
+        connection = await Network().connect_tcp(HOST, port)
+        assert await connection.read(1) == b""
+        await asyncio.sleep(0)
+        with pytest.raises(httpcore.ConnectError, match="ended before it was encrypted"):
+            await connection.start_tls(ssl.create_default_context(), HOST, 5)
+
+
 # ------------------------------------------------------------------------------ what goes and comes
 
 
-async def test_a_server_that_takes_nothing_ends_the_request() -> None:
+@pytest.mark.parametrize("new_loop", LOOPS)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_takes_nothing_ends_the_request(
+    new_loop: Any, scheme: str, tmp_path: Path
+) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         await left.wait()
         writer.transport.abort()
 
+    async def conversation() -> None:
+        async with listening(answer, limit=1024, ssl=context) as port:
+            connection = await Network().connect_tcp(HOST, port)
+            if context is not None:
+                trusting = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+                await connection.start_tls(trusting, "localhost")
+            # Who tries once more waits once more.
+            for _ in range(2):
+                with pytest.raises(httpcore.WriteTimeout):
+                    await connection.write(b"x" * 32_000_000, 0.1)
+            await connection.aclose()
+            with pytest.raises(httpcore.WriteError):
+                await connection.write(b"x")
+            left.set()
+
+    context = certificate(tmp_path, "localhost") if scheme == "https" else None
     left = asyncio.Event()
-    async with listening(answer, limit=1024) as port:
-        connection = await Network().connect_tcp(HOST, port)
-        with pytest.raises(httpcore.WriteTimeout):
-            await connection.write(b"x" * 64_000_000, 0.1)
-        await connection.aclose()
-        with pytest.raises(httpcore.WriteError):
-            await connection.write(b"x")
-        left.set()
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(conversation())
 
 
 async def test_a_call_that_is_not_taken_ends_in_its_time() -> None:

@@ -19,6 +19,9 @@ import httpcore
 
 #: Bytes that are held for who reads, before the other side has to wait.
 MOST_HELD: Final = 256 * 1024
+#: Bytes that are given to the transport at a time. Those with TLS take, and encrypt, whatever they
+#: are given once, however much of it the operating system has not taken.
+MOST_AT_ONCE: Final = 256 * 1024
 #: Seconds after which the next address of a host is tried beside the one before (RFC 8305, 8).
 NEXT_ADDRESS: Final = 0.25
 
@@ -40,6 +43,8 @@ class Network(httpcore.AsyncNetworkBackend):
         pool here has none.
         """
         loop = asyncio.get_running_loop()
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancelled = task.cancelling()
         try:
             async with asyncio.timeout(timeout):
                 found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -47,6 +52,9 @@ class Network(httpcore.AsyncNetworkBackend):
                     found, happy_eyeballs_delay=NEXT_ADDRESS
                 )
                 try:
+                    if task.cancelling() > cancelled:
+                        # While the losers of the race are called off, it lets this go by.
+                        raise asyncio.CancelledError
                     for option in socket_options or ():
                         connected.setsockopt(*option)
                     _, connection = await loop.create_connection(Connection, sock=connected)
@@ -55,8 +63,9 @@ class Network(httpcore.AsyncNetworkBackend):
                     raise
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
-        # A name that no host can have is one that cannot be encoded.
-        except (OSError, UnicodeError) as error:
+        # A name that no host can have is one that cannot be encoded. uvloop has a RuntimeError for
+        # a socket that is somebody's already.
+        except (OSError, UnicodeError, RuntimeError) as error:
             raise httpcore.ConnectError(str(error)) from error
         return connection
 
@@ -72,15 +81,16 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
     """
 
     _transport: asyncio.Transport
-    _departure: asyncio.Future[None] | None
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._held = bytearray()
         self._is_paused = False
+        self._is_full = False
         self._has_ended = False
         self._error: Exception | None = None
         self._arrival: asyncio.Future[None] | None = None
+        self._departure: asyncio.Future[None] | None = None
 
     # What asyncio calls
 
@@ -105,11 +115,11 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         _wake(self._departure)
 
     def pause_writing(self) -> None:
-        self._departure = self._loop.create_future()
+        self._is_full = True
 
     def resume_writing(self) -> None:
+        self._is_full = False
         _wake(self._departure)
-        self._departure = None
 
     # What httpcore calls
 
@@ -144,17 +154,16 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         buffer: bytes,
         timeout: float | None = None,  # noqa: ASYNC109, httpcore's
     ) -> None:
-        """Return once the operating system has all of it. Raises WriteTimeout and WriteError."""
-        if self._transport.is_closing():
-            raise httpcore.WriteError("The connection is closed.")
-        self._transport.write(buffer)
-        if self._departure is not None:
-            try:
-                await _within(timeout, self._departure)
-            except TimeoutError:
-                raise httpcore.WriteTimeout("It was not taken in time.") from None
+        """Return once the operating system has it; under TLS, all but the last MOST_AT_ONCE of it.
+
+        The time is that of a piece. Raises WriteTimeout and WriteError.
+        """
+        for start in range(0, len(buffer), MOST_AT_ONCE):
             if self._transport.is_closing():
-                raise httpcore.WriteError(str(self._error or "The connection was closed."))
+                raise httpcore.WriteError(str(self._error or "The connection is closed."))
+            self._transport.write(buffer[start : start + MOST_AT_ONCE])
+            if self._is_full:
+                await self._taken(timeout)
 
     async def aclose(self) -> None:
         """End the connection at once: whatever was sent and not taken is of no use to anybody."""
@@ -173,6 +182,8 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
             if self._held:
                 # Who could put it there could answer in the place of the server.
                 raise httpcore.ConnectError("Something came before the connection was encrypted.")
+            if self._has_ended:
+                raise httpcore.ConnectError("The connection ended before it was encrypted.")
             async with asyncio.timeout(timeout):
                 transport = await self._loop.start_tls(
                     self._transport, self, ssl_context, server_hostname=server_hostname
@@ -198,11 +209,22 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
     # Inside
 
     def _take(self, transport: asyncio.Transport) -> None:
-        self._departure = None
+        self._is_full = False
         # Whatever the operating system has not taken is waited for. With 0 in place of 1, those
         # with TLS would take having nothing for having too much.
         transport.set_write_buffer_limits(high=1, low=0)
         self._transport = transport
+
+    async def _taken(self, seconds: float | None) -> None:
+        self._departure = self._loop.create_future()
+        try:
+            await _within(seconds, self._departure)
+        except TimeoutError:
+            raise httpcore.WriteTimeout("It was not taken in time.") from None
+        finally:
+            self._departure = None
+        if self._transport.is_closing():
+            raise httpcore.WriteError(str(self._error or "The connection was closed."))
 
     def _is_readable(self) -> bool:
         """Whether something came, or the end, that the loop has not had the time to see."""
