@@ -98,6 +98,23 @@ async def test_a_proxy_that_cannot_be_used_is_named(no_proxies: pytest.MonkeyPat
             pass
 
 
+async def test_a_proxy_that_opens_no_way_leaves_nothing_done(
+    no_proxies: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(seen: Seen, reply: Reply) -> None:
+        await reply.whole(407)
+
+    async with Fake(every=refuse) as proxy:
+        no_proxies.setenv("HTTPS_PROXY", f"http://name:password@{HOST}:{proxy.port}")
+        with pytest.raises(
+            ConnectionFailed, match=r"books\.example cannot be reached: 407"
+        ) as raised:
+            async with Client("https://books.example/mcp"):
+                pass
+        assert {seen.method for seen in proxy.seen} == {"CONNECT"}
+        assert "password" not in "".join(traceback.format_exception(raised.value))
+
+
 @pytest.mark.parametrize("url", ["http://name:pass/word@proxy.example", "gopher://pass@proxy"])
 async def test_no_part_of_a_password_is_in_what_is_said_of_a_proxy(
     url: str, no_proxies: pytest.MonkeyPatch

@@ -124,7 +124,12 @@ class Endpoint:
         where = self.url.host
         try:
             return await self._client.send(request, stream=True, auth=auth, follow_redirects=False)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.ProxyError,  # It opened no way to the server.
+            httpx.UnsupportedProtocol,
+        ) as error:
             raise ConnectionFailed(f"{where} cannot be reached: {_why(error)}") from error
         except httpx.HTTPError as error:
             raise ConnectionLost(
