@@ -180,6 +180,13 @@ async def test_a_host_without_an_address_that_answers_is_no_server(
             pass
 
 
+@pytest.mark.parametrize("port", [0, 65536, 99999])
+def test_a_port_that_there_is_not_leads_nowhere(port: int) -> None:
+    """The operating system would go to another one."""
+    with pytest.raises(ValueError, match="names a port that there is not"):
+        Client(f"http://{HOST}:{port}/mcp")
+
+
 async def test_a_socket_that_uvloop_does_not_connect_is_no_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -204,6 +204,9 @@ def url_of(url: str) -> httpx.URL:
         raise ValueError(f"{url!r} is no URL: {error}") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ValueError(f"An MCP endpoint has an http:// or https:// URL, not {url!r}.")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        # The operating system would take what is left of it modulo 65536.
+        raise ValueError(f"The URL names a port that there is not, {parsed.port}: 1 to 65535.")
     return parsed
 
 
