@@ -409,6 +409,38 @@ async def test_a_server_waits_for_who_does_not_read() -> None:
         await connection.aclose()
 
 
+@pytest.mark.parametrize("new_loop", LOOPS)
+def test_what_came_over_tls_is_read_after_an_end_without_a_word(
+    new_loop: Any, tmp_path: Path
+) -> None:
+    """Many servers do not say that they end (close_notify), and this one was not waited for."""
+
+    def serve() -> None:
+        with server, context.wrap_socket(server.accept()[0], server_side=True) as connected:
+            connected.sendall(b"x" * size)
+
+    async def conversation() -> None:
+        connection = await Network().connect_tcp(*server.getsockname())
+        trusting = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        await connection.start_tls(trusting, "localhost")
+        # Until all of it is with the operating system, and far more turns than it takes to see it.
+        await serving
+        for _ in range(2000):
+            await asyncio.sleep(0)
+        came = len(await connection.read(1))
+        while data := await connection.read(65536):
+            came += len(data)
+        assert came == size
+        await connection.aclose()
+
+    size = 1_000_000
+    context = certificate(tmp_path, "localhost")
+    server = socket.create_server((HOST, 0))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        serving = runner.get_loop().run_in_executor(None, serve)
+        runner.run(conversation())
+
+
 async def test_nothing_that_comes_in_time_is_a_timeout() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

@@ -81,6 +81,9 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
     """
 
     _transport: asyncio.Transport
+    #: The one without TLS. It is the one to be paused: uvloop's with TLS throws away what it holds
+    #: back when the other side ends without saying so (close_notify).
+    _carrier: asyncio.Transport
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -95,13 +98,14 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._take(cast("asyncio.Transport", transport))
+        self._carrier = cast("asyncio.Transport", transport)
+        self._take(self._carrier)
 
     def data_received(self, data: bytes) -> None:
         self._held += data
         if len(self._held) >= MOST_HELD and not self._is_paused:
             self._is_paused = True
-            self._transport.pause_reading()
+            self._carrier.pause_reading()
         _wake(self._arrival)
 
     def eof_received(self) -> None:
@@ -146,7 +150,7 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         del self._held[:max_bytes]
         if self._is_paused and len(self._held) < MOST_HELD:
             self._is_paused = False
-            self._transport.resume_reading()
+            self._carrier.resume_reading()
         return data
 
     async def write(
