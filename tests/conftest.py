@@ -14,11 +14,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, NoReturn
 
 import pytest
-from _pytest.runner import runtestprotocol
 from asgiref.sync import async_to_sync
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -115,17 +115,14 @@ def _do_without(service: services.Missing) -> NoReturn:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+def pytest_runtest_call(item: pytest.Item) -> None:
     """Run each test in a context of its own, which goes with it.
 
     Each URLconf that was ever asked leaves some variables in the context, and asgiref hands all of
     them over from thread to thread: after some thousand tests, that is nearly all of what a request
-    takes.
+    takes. Fixtures have the context of the run, for some of them outlive a test.
     """
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    contextvars.copy_context().run(runtestprotocol, item, nextitem=nextitem)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
+    item.runtest = partial(contextvars.copy_context().run, item.runtest)  # type: ignore[method-assign]
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
