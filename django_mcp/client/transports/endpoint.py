@@ -111,7 +111,7 @@ class Endpoint:
             )
             response = await self._sent(request)
             try:
-                if not response.has_redirect_location:
+                if not (response.is_redirect and response.has_redirect_location):
                     yield response
                     return
                 self.url = self._redirected(response)

@@ -144,8 +144,9 @@ class HttpChannel:
         """See a request through; whatever happens to it is the inbox's."""
         try:
             # What says its method in a header has no session, and cannot be taken up again
-            # (2026-07-28, basic/transports/streamable-http#receiving-messages).
-            stream = _Stream(id, is_resumable=MCP_METHOD not in outgoing.headers)
+            # (2026-07-28, basic/transports/streamable-http#receiving-messages,
+            # #earlier-streamable-http-revisions).
+            stream = _Stream(id, is_of_session=MCP_METHOD not in outgoing.headers)
             async with self._post(outgoing) as response:
                 await self._receive(response, stream)
             if not stream.is_answered:
@@ -163,9 +164,7 @@ class HttpChannel:
         if not response.is_success:
             await self._take_refusal(response, stream)
             return
-        # What says its method in a header has no session (2026-07-28,
-        # basic/transports/streamable-http#earlier-streamable-http-revisions).
-        if self._session is None and MCP_METHOD not in response.request.headers:
+        if self._session is None and stream.is_of_session:
             self._session = self._session_of(response)
         kind = media_type(response)
         if kind == EVENTS:
@@ -265,7 +264,7 @@ class HttpChannel:
     async def _take_up(self, stream: _Stream) -> None:
         """Go on with a stream that broke, from the last event of it that came."""
         why = ""
-        while stream.is_resumable and stream.last_event_id and not stream.is_answered:
+        while stream.is_of_session and stream.last_event_id and not stream.is_answered:
             stream.attempts += 1
             if stream.attempts > MOST_ATTEMPTS:
                 break
@@ -356,9 +355,10 @@ class HttpChannel:
 class _Stream:
     """What is known of one stream of events, over the connections it takes."""
 
-    def __init__(self, id: RequestId | None, *, is_resumable: bool = True) -> None:
+    def __init__(self, id: RequestId | None, *, is_of_session: bool = True) -> None:
         self.id = id
-        self.is_resumable = is_resumable
+        #: Whether it belongs to a session, and can be taken up again.
+        self.is_of_session = is_of_session
         self.is_answered = False
         self.is_broken = False
         self.last_event_id = ""

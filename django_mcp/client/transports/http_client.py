@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from http.cookiejar import Cookie
 from typing import Any, Final
 from urllib.request import getproxies
@@ -131,21 +130,19 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
-        with _as_httpx():
-            response = await self._pool.handle_async_request(
-                httpcore.Request(
-                    request.method,
-                    httpcore.URL(
-                        scheme=url.raw_scheme,
-                        host=url.raw_host,
-                        port=url.port,
-                        target=url.raw_path,
-                    ),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
-                )
-            )
+        sent = httpcore.Request(
+            request.method,
+            httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        try:
+            response = await self._pool.handle_async_request(sent)
+        except _ERRORS as error:
+            raise _as_httpx(error) from error
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -164,9 +161,11 @@ class _Body(httpx.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx():
+        try:
             async for piece in self._response.aiter_stream():
                 yield piece
+        except _ERRORS as error:
+            raise _as_httpx(error) from error
 
     async def aclose(self) -> None:
         await self._response.aclose()
@@ -182,14 +181,10 @@ _ERRORS: Final = (
 )
 
 
-@contextmanager
-def _as_httpx() -> Iterator[None]:
-    """What httpcore raises, as httpx's error of the same name."""
-    try:
-        yield
-    except _ERRORS as error:
-        namesake: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
-        raise namesake(str(error)) from error
+def _as_httpx(error: Exception) -> httpx.TransportError:
+    """What httpcore raised, as httpx's error of the same name."""
+    namesake: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+    return namesake(str(error))
 
 
 def _keep_alive() -> list[httpcore.SOCKET_OPTION]:
