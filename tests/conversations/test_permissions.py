@@ -377,8 +377,10 @@ async def test_a_user_who_was_deleted_follows_nothing_any_more(
 
 
 @pytest.fixture
-def warned(server: MCPServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[CheckMessage]]:
-    """What the check says of the permissions of `server`."""
+def warned(
+    server: MCPServer, monkeypatch: pytest.MonkeyPatch, db: None
+) -> Callable[[], list[CheckMessage]]:
+    """What the check says of the permissions of `server`. One of Django's asks the database."""
     monkeypatch.setattr("django_mcp.checks.servers", lambda: [server])
     return lambda: [found for found in run_checks() if found.id == "django_mcp.W009"]
 

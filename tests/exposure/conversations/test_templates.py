@@ -294,6 +294,7 @@ async def test_a_template_that_is_not_there_is_an_error_that_the_log_explains(
     assert "There is no template 'shelf/nowhere.md' (for 'shelf/including.md')" in caplog.text
 
 
+@pytest.mark.django_db  # One of Django's own checks asks the database what it can do.
 def test_a_template_that_is_not_there_or_is_broken_is_found_by_a_check(
     server: MCPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
