@@ -175,6 +175,10 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
         "client/outputs.py",
         "django_mcp.protocol.json_schema.budgets.Spent",
     ): "35 ms that not every client needs",
+    (
+        "client/transports/endpoint.py",
+        "django_mcp.client.transports.http_client.new_client",
+    ): "40 ms that only who calls a server needs",
     ("admin/calls.py", "django_mcp.admin.export.csv_response"): _ADMIN,
     ("admin/calls.py", "django_mcp.admin.inspector"): _ADMIN,
     ("admin/calls.py", "django_mcp.admin.summary"): _ADMIN,

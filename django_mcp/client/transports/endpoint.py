@@ -16,7 +16,6 @@ import httpx
 
 from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer, UnexpectedStatus
 from .headers import given
-from .http_client import new_client
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -79,7 +78,7 @@ class Endpoint:
         self.url = url
         self._auth = auth
         self._owns_client = client is None
-        self._client = client or new_client()
+        self._client = client or _new_client()
         # An event stream that a proxy compresses is one that it holds back.
         self.headers = {"accept-encoding": "identity", **_in_lower_case(headers)}
         if self._owns_client:
@@ -194,6 +193,14 @@ class Endpoint:
                 f"The connection to {self.url.host} ended within an answer: {_why(error)}"
             ) from error
         return bytes(body)
+
+
+def _new_client() -> httpx.AsyncClient:
+    # Here, because httpcore takes 40 ms to import, and most processes that could call a server do
+    # not.
+    from .http_client import new_client
+
+    return new_client()
 
 
 def url_of(url: str) -> httpx.URL:
