@@ -139,3 +139,11 @@ def test_a_parameter_without_a_type_is_found(monkeypatch: pytest.MonkeyPatch) ->
             monkeypatch.setattr(function, "__module__", "django_mcp.example")
     found = {function.__name__: untyped(function) for function in functions_of(Written)}
     assert found == {"__init__": ["value"], "method": ["second"], "shape": ["return"]}
+
+
+def test_a_process_that_only_could_call_a_server_does_not_load_what_sends_requests() -> None:
+    tells = "import sys, django_mcp.client; print('httpcore' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", tells], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.strip() == "False"
