@@ -391,8 +391,9 @@ async def test_a_server_waits_for_who_does_not_read() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"x" * size)
         writers.append(writer)
-        await writer.drain()
         writer.close()
+        # Until the last of it is sent.
+        await writer.wait_closed()
 
     writers: list[asyncio.StreamWriter] = []
     async with listening(answer) as port:
