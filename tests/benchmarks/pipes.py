@@ -31,8 +31,9 @@ OUTSTANDING: Final = 32
 #: Calls before anything is measured.
 WARM: Final = 300
 
-_OURS: Final = ("-m", "django", "mcp_stdio")
-_SDK: Final = ("-m", "tests.benchmarks.sdk_stdio")
+#: The arguments of Python for a server over stdio.
+OURS: Final = ("-m", "django", "mcp_stdio")
+SDK: Final = ("-m", "tests.benchmarks.sdk_stdio")
 _SETUP: Final = "import django, os; django.setup(); os._exit(0)"
 _WITHOUT: Final = (
     "from tests.benchmarks.site import settings as s; "
@@ -51,10 +52,10 @@ class Piped:
 
 
 ROWS: Final = (
-    Piped(name="ours", arguments=_OURS, era="stateless", beside="sdk"),
-    Piped(name="sdk", arguments=_SDK, era="stateless"),
-    Piped(name="ours-session", arguments=_OURS, era="stateful", beside="sdk-session"),
-    Piped(name="sdk-session", arguments=_SDK, era="stateful"),
+    Piped(name="ours", arguments=OURS, era="stateless", beside="sdk"),
+    Piped(name="sdk", arguments=SDK, era="stateless"),
+    Piped(name="ours-session", arguments=OURS, era="stateful", beside="sdk-session"),
+    Piped(name="sdk-session", arguments=SDK, era="stateful"),
     Piped(name="django.setup()", arguments=("-c", _SETUP)),
     Piped(name="django.setup() without django_mcp", arguments=("-c", _WITHOUT + _SETUP)),
 )
@@ -131,14 +132,18 @@ def _ratio(rows: list[Seen], beside: list[Seen], name: str) -> str:
     return f"{statistics.median(ratios):.2f}" if ratios else ""
 
 
-def _measured(row: Piped, core: int, database: Path) -> Seen:
-    environment = {
+def environment(database: Path) -> dict[str, str]:
+    """What a process needs to be one of these servers, or to start one."""
+    return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.benchmarks.site.settings",
         "BENCHMARK_DATABASE": str(database),
         "PYTHONPATH": str(CLONE),
         "PYTHONDONTWRITEBYTECODE": "",
     }
+
+
+def _measured(row: Piped, core: int, database: Path) -> Seen:
     started = time.perf_counter()
     with subprocess.Popen(
         ["taskset", "-c", str(core), sys.executable, *row.arguments],
@@ -146,7 +151,7 @@ def _measured(row: Piped, core: int, database: Path) -> Seen:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=CLONE,
-        env=environment,
+        env=environment(database),
     ) as process:
         try:
             if not row.era:
