@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Never
 
 from .client.channels import Inbox
 from .client.connecting import Transport
@@ -111,12 +112,14 @@ class _Pipe:
         finally:
             await self._to_client.close()
 
-    async def read(self) -> bytes:
+    async def carry(self, take: Callable[[bytes], None]) -> Never:
         # The server writes a message at a time.
-        line = await self._to_client.get()
-        if not line:
-            raise ConnectionLost("The server ended the connection.")
-        return line
+        while line := await self._to_client.get():
+            take(line)
+        raise ConnectionLost("The server ended the connection.")
+
+    def write_now(self, body: bytes) -> bool:
+        return False
 
     async def write(self, body: bytes) -> None:
         if not await self._to_server.put(body + b"\n"):

@@ -157,10 +157,10 @@ class Line:
         timing: Timing,
         on_progress: Progress | None,
     ) -> None:
-        total, quiet = asyncio.timeout(timing.total), asyncio.timeout(timing.timeout)
-        loop = asyncio.get_running_loop()
+        end = None if timing.total is None else asyncio.get_running_loop().time() + timing.total
+        limit = asyncio.timeout_at(_sooner(timing.timeout, end))
         try:
-            async with total, quiet:
+            async with limit:
                 await self.channel.send(outgoing)
                 while not pending.is_over or pending.steps:
                     await pending.news()
@@ -168,19 +168,20 @@ class Line:
                         step = pending.steps.pop()
                         if on_progress is not None:
                             # What the application takes its time for is no silence.
-                            quiet.reschedule(None)
+                            limit.reschedule(end)
                             await result_of(on_progress(step))
-                        if timing.timeout is not None:
-                            quiet.reschedule(loop.time() + timing.timeout)
+                            if limit.expired():
+                                raise TimeoutError  # It kept the cancellation to itself.
+                        limit.reschedule(_sooner(timing.timeout, end))
                 await self._settled(pending)
         except TimeoutError:
-            if pending.is_over and (total.expired() or quiet.expired()):
+            if not limit.expired():
+                raise
+            if pending.is_over:
                 return  # Late in telling, not in answering.
-            if total.expired() and timing.total is not None:
+            if timing.total is not None and limit.when() == end:
                 raise RequestTimedOut(method, timing.total, "it was not finished") from None
-            if quiet.expired() and timing.timeout is not None:
-                raise RequestTimedOut(method, timing.timeout) from None
-            raise
+            raise RequestTimedOut(method, timing.timeout or 0) from None
 
     async def notify(self, method: str, params: Mapping[str, Any] | None = None) -> None:
         """Send a notification."""
@@ -372,6 +373,14 @@ class Line:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _sooner(seconds: float | None, end: float | None) -> float | None:
+    """When so many seconds are over, or `end` where that is sooner; None for never."""
+    if seconds is None:
+        return end
+    then = asyncio.get_running_loop().time() + seconds
+    return then if end is None else min(then, end)
 
 
 def _result(pending: Pending) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -281,6 +282,20 @@ async def test_a_timeout_of_the_application_is_not_taken_for_the_servers() -> No
     talk.line.take(Notification("notifications/progress", {"progressToken": id, "progress": 1}))
     with pytest.raises(TimeoutError, match="mine"):
         await asked
+    await talk.line.close()
+
+
+async def test_an_application_that_keeps_a_cancellation_to_itself_gets_no_more_time() -> None:
+    async def stubborn(params: Any) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    talk = Talk()
+    asked, id = await talk.ask(on_progress=stubborn, timing=Timing(timeout=60, total=0.05))
+    talk.line.take(Notification("notifications/progress", {"progressToken": id, "progress": 1}))
+    with pytest.raises(RequestTimedOut, match=r"not finished within 0\.05 s"):
+        await asked
+    assert not asked.cancelling()
     await talk.line.close()
 
 

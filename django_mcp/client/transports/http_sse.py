@@ -9,9 +9,9 @@ Source: 2024-11-05, basic/transports#http-with-sse.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Final
+from typing import Final, Never
 
 import httpx
 
@@ -98,11 +98,14 @@ class SsePipe:
             )
         return url
 
-    async def read(self) -> bytes:
+    async def carry(self, take: Callable[[bytes], None]) -> Never:
         while True:
             event = await self._next()
             if event.event == "message":
-                return event.data
+                take(event.data)
+
+    def write_now(self, body: bytes) -> bool:
+        return False
 
     async def _next(self) -> sse.Event:
         try:

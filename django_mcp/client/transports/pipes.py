@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Never, Protocol
 
 from ...protocol import jsonrpc
 from ...protocol.errors import InvalidRequest, ProtocolError
@@ -39,8 +39,13 @@ class NotTaken(Exception):
 class Pipe(Protocol):
     """A way for whole messages, in order."""
 
-    async def read(self) -> bytes:
-        """The next message that comes; raises ConnectionLost where there will be none."""
+    async def carry(self, take: Callable[[bytes], None]) -> Never:
+        """Call `take`, which must not raise, with each message that comes; raises ConnectionLost
+        where there will be no more."""
+
+    def write_now(self, body: bytes) -> bool:
+        """Write a message if that needs no waiting, and cannot fail; False where it is to be
+        written with `write`."""
 
     async def write(self, body: bytes) -> None:
         """Write a message; returns when there is room for more.
@@ -74,6 +79,9 @@ class PipeChannel:
         self._tasks = [loop.create_task(self._read()), loop.create_task(self._write())]
 
     async def send(self, outgoing: Outgoing) -> None:
+        # Where there is nothing to wait for, nobody is woken for it.
+        if self._lost is None and not self._waiting and self._pipe.write_now(outgoing.body):
+            return
         # One task writes: a sender that is cancelled has sent everything or nothing.
         while self._lost is None and self._waiting and self._size >= MOST_WAITING:
             self._emptied.clear()
@@ -112,8 +120,7 @@ class PipeChannel:
 
     async def _read(self) -> None:
         try:
-            while True:
-                self._take(await self._pipe.read())
+            await self._pipe.carry(self._take)
         except ConnectionLost as error:
             self._lose(error)
         except Exception as error:
@@ -121,11 +128,15 @@ class PipeChannel:
 
     def _take(self, body: bytes) -> None:
         try:
-            found = jsonrpc.parse(body)
+            self._take_in(body)
         except ProtocolError as error:
             # As what a library prints in between.
             logger.warning("The server wrote what is no message: %s", error)
-            return
+        except Exception as error:
+            self._break(error)
+
+    def _take_in(self, body: bytes) -> None:
+        found = jsonrpc.parse(body)
         for message in found if isinstance(found, list) else (found,):
             if isinstance(message, InvalidRequest):
                 logger.warning("A member of a batch is no message: %s", message)

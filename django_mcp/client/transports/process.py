@@ -13,7 +13,7 @@ import subprocess
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final, Never, cast
 
 from ..errors import ConnectionLost
 
@@ -25,8 +25,6 @@ PATIENCE: Final = 2.0
 APART: Final = 0.5
 #: Seconds between two looks at processes that are not our own children.
 LOOK: Final = 0.02
-#: Bytes of messages that may wait to be read.
-ROOM: Final = 1024 * 1024
 #: Lines of standard error that are kept, and the characters of one.
 MOST_LINES: Final = 20
 LONGEST_LINE: Final = 1000
@@ -45,16 +43,15 @@ class Process(asyncio.SubprocessProtocol):
         self._tell = tell
         self._ended = ended
         self._largest = largest
-        self._lines: deque[bytes] = deque()
-        self._size = 0
+        #: What it says before anybody listens.
+        self._early: list[bytes] = []
+        self._take_line: Callable[[bytes], None] = self._early.append
         self._partial = bytearray()
-        self._is_paused = False
         #: Why there is nothing more to read or to write; None while there is.
         self._over: str | None = None
         self._is_ours = False
         self._is_deaf = False
         self._stopped = asyncio.Event()
-        self._news = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._exited = asyncio.Event()
@@ -66,18 +63,23 @@ class Process(asyncio.SubprocessProtocol):
 
     # A pipe
 
-    async def read(self) -> bytes:
-        while not self._lines:
-            if self._over is not None:
-                raise ConnectionLost(await self._why())
-            self._news.clear()
-            await self._news.wait()
-        line = self._lines.popleft()
-        self._size -= len(line)
-        if self._is_paused and self._size < ROOM:
-            self._is_paused = False
-            self._pipe(_OUT).resume_reading()
-        return line
+    async def carry(self, take: Callable[[bytes], None]) -> Never:
+        # At once, as it is read: to wake somebody for each line takes longer than the line does.
+        for line in self._early:
+            take(line)
+        self._early.clear()
+        self._take_line = take
+        try:
+            await self._stopped.wait()
+        finally:
+            self._take_line = self._early.append
+        raise ConnectionLost(await self._why())
+
+    def write_now(self, body: bytes) -> bool:
+        if self._over is not None or self._is_deaf or not self._has_room.is_set():
+            return False
+        self._pipe(_IN).write(body + b"\n")
+        return True
 
     async def write(self, body: bytes) -> None:
         if self._over is None and not self._is_deaf:
@@ -99,10 +101,7 @@ class Process(asyncio.SubprocessProtocol):
         self._stop("was ended")
         # What still comes is let go, so that nothing keeps it from ending.
         self._partial.clear()
-        self._lines.clear()
-        if self._is_paused:
-            self._is_paused = False
-            self._pipe(_OUT).resume_reading()
+        self._early.clear()
         if not politely and not self._pipe(_IN).is_closing():
             self._pipe(_IN).abort()
         self._pipe(_IN).close()
@@ -175,17 +174,12 @@ class Process(asyncio.SubprocessProtocol):
                 self._put(bytes(line))
         if len(self._partial) > self._largest:
             self._stop(f"wrote a line of more than {self._largest} bytes")
-        if self._size > ROOM and not self._is_paused:
-            self._is_paused = True
-            self._pipe(_OUT).pause_reading()
 
     def _put(self, line: bytes) -> None:
         if len(line) > self._largest:
             self._stop(f"wrote a line of more than {self._largest} bytes")
         elif line.strip() and self._over is None:
-            self._lines.append(line)
-            self._size += len(line)
-            self._news.set()
+            self._take_line(line)
 
     def _take_error(self, data: bytes) -> None:
         self._error += data
@@ -205,7 +199,6 @@ class Process(asyncio.SubprocessProtocol):
         if self._over is None:
             self._over = why
             self._partial.clear()
-            self._news.set()
             self._has_room.set()
             self._stopped.set()
 

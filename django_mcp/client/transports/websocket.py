@@ -7,8 +7,8 @@ subprotocol is the one the first SDKs used. It needs the library `websockets`, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Never
 from urllib.parse import urlsplit
 
 from ..channels import Inbox
@@ -103,12 +103,15 @@ class _SocketPipe:
         self._socket = socket
         self._host = host
 
-    async def read(self) -> bytes:
+    async def carry(self, take: Callable[[bytes], None]) -> Never:
         try:
-            body: bytes = await self._socket.recv(decode=False)
+            while True:
+                take(await self._socket.recv(decode=False))
         except self._closed as error:
             raise ConnectionLost(f"{self._host} ended the connection: {error}") from None
-        return body
+
+    def write_now(self, body: bytes) -> bool:
+        return False
 
     async def write(self, body: bytes) -> None:
         try:
