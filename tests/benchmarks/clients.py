@@ -26,7 +26,7 @@ from . import pipes
 from .peers import PEERS, Running
 
 #: Calls of one measurement, one after the other, and as many before it that do not count.
-CALLS: Final = 400
+CALLS: Final = 1_000
 WARM: Final = 50
 #: How a row is called, the revision that is spoken and the server that answers: one of `peers`, or
 #: the arguments of one over stdio. The longer a server takes, the less of a call is the client's.

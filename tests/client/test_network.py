@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 import traceback
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +19,7 @@ import uvloop
 
 from django_mcp.client import Client, ConnectionFailed, RequestTimedOut
 from django_mcp.client.transports import http_client, network
-from django_mcp.client.transports.network import MOST_HELD, Network
+from django_mcp.client.transports.network import MOST_HELD, MOST_KEPT, Network
 from tests.certificates import certificate
 from tests.client.fakes import HOST, Fake, Reply, Seen
 
@@ -382,6 +383,46 @@ async def test_a_connection_that_breaks_while_it_is_written_to_is_told() -> None
             await connection.write(b"x" * 64_000_000)
         with pytest.raises(httpcore.ReadError):
             await connection.read(1)
+        await connection.aclose()
+
+
+async def test_what_is_short_travels_together_once_the_answer_is_waited_for() -> None:
+    came = asyncio.Queue[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(MOST_HELD):
+            came.put_nowait(data)
+            writer.write(b"+")
+
+    async with listening(answer) as port:
+        connection = await Network().connect_tcp(HOST, port)
+        await connection.write(b"head ")
+        await connection.write(b"body")
+        assert await connection.read(1) == b"+"
+        assert came.get_nowait() == b"head body"
+        assert came.empty()
+        # What is long waits for nobody, and overtakes nothing.
+        await connection.write(b"head ")
+        await connection.write(b"x" * MOST_KEPT)
+        came_by_itself = b""
+        while len(came_by_itself) < len(b"head ") + MOST_KEPT:
+            came_by_itself += await came.get()
+        assert came_by_itself == b"head " + b"x" * MOST_KEPT
+        await connection.aclose()
+
+
+async def test_what_was_kept_for_a_connection_that_ended_is_an_end() -> None:
+    with socket.create_server((HOST, 0)) as server:
+        connection = await Network().connect_tcp(HOST, server.getsockname()[1])
+        other, _ = server.accept()
+        await connection.write(b"kept")
+        # With something unread, it is a reset.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other.close()
+        with pytest.raises(httpcore.ReadError):
+            await connection.read(1)
+        with pytest.raises(httpcore.WriteError):
+            await connection.write(b"more")
         await connection.aclose()
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from http.cookiejar import Cookie
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.request import getproxies
 
 import httpcore
@@ -162,7 +162,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for piece in self._response.aiter_stream():
+            async for piece in cast("AsyncIterable[bytes]", self._response.stream):
                 yield piece
         except _ERRORS as error:
             raise _as_httpx(error) from error

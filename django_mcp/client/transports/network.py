@@ -22,6 +22,8 @@ MOST_HELD: Final = 256 * 1024
 #: Bytes that are given to the transport at a time. Those with TLS take, and encrypt, whatever they
 #: are given once, however much of it the operating system has not taken.
 MOST_AT_ONCE: Final = 256 * 1024
+#: Bytes that are kept until there are more, or until the answer is waited for.
+MOST_KEPT: Final = 16 * 1024
 #: Seconds after which the next address of a host is tried beside the one before (RFC 8305, 8).
 NEXT_ADDRESS: Final = 0.25
 
@@ -88,6 +90,7 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._held = bytearray()
+        self._kept = b""
         self._is_paused = False
         self._is_full = False
         self._has_ended = False
@@ -136,6 +139,8 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
         Raises ReadTimeout and ReadError.
         """
+        if self._kept:
+            self._send_kept()
         if not self._held and not self._has_ended:
             self._arrival = self._loop.create_future()
             try:
@@ -160,12 +165,21 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
     ) -> None:
         """Return once the operating system has it; under TLS, all but the last MOST_AT_ONCE of it.
 
-        The time is that of a piece. Raises WriteTimeout and WriteError.
+        What is short is kept until more comes or `read` is called: so the head and the body of a
+        request travel together, and wake the server once. The time is that of a piece. Raises
+        WriteTimeout and WriteError.
         """
-        for start in range(0, len(buffer), MOST_AT_ONCE):
+        if self._transport.is_closing():
+            raise httpcore.WriteError(str(self._error or "The connection is closed."))
+        whole = self._kept + buffer
+        if len(whole) <= MOST_KEPT:
+            self._kept = whole
+            return
+        self._kept = b""
+        for start in range(0, len(whole), MOST_AT_ONCE):
             if self._transport.is_closing():
                 raise httpcore.WriteError(str(self._error or "The connection is closed."))
-            self._transport.write(buffer[start : start + MOST_AT_ONCE])
+            self._transport.write(whole[start : start + MOST_AT_ONCE])
             if self._is_full:
                 await self._taken(timeout)
 
@@ -218,6 +232,13 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         # with TLS would take having nothing for having too much.
         transport.set_write_buffer_limits(high=1, low=0)
         self._transport = transport
+
+    def _send_kept(self) -> None:
+        """Send it without waiting: what does not fit goes while the answer is waited for. Where the
+        connection has ended, that says so which is read."""
+        kept, self._kept = self._kept, b""
+        if not self._transport.is_closing():
+            self._transport.write(kept)
 
     async def _taken(self, seconds: float | None) -> None:
         self._departure = self._loop.create_future()
