@@ -25,8 +25,10 @@ from typing import Any, Final
 from . import pipes
 from .peers import PEERS, Running
 
-#: Calls of one measurement, one after the other, and as many before it that do not count.
+#: Calls of one measurement, of which so many are under way at a time, and those before it that do
+#: not count.
 CALLS: Final = 1_000
+AT_ONCE: Final = 16
 WARM: Final = 50
 #: How a row is called, the revision that is spoken and the server that answers: one of `peers`, or
 #: the arguments of one over stdio. The longer a server takes, the less of a call is the client's.
@@ -76,13 +78,18 @@ async def _child(name: str, target: str, revision: str, calls: int) -> None:
     async def measure(call: Call) -> None:
         for number in range(WARM):
             await call(number)
+        numbers = iter(range(calls))
+
+        async def work() -> None:
+            for number in numbers:
+                result = await call(number)
+                if result.structured_content not in (number + 1, {"result": number + 1}):
+                    raise RuntimeError(f"{name} was answered with {result.structured_content!r}")
+
         cpu, begun = time.process_time(), time.perf_counter()
-        for number in range(calls):
-            result = await call(number)
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
         took = time.perf_counter() - begun
         used = time.process_time() - cpu
-        if result.structured_content != {"result": calls} and result.structured_content != calls:
-            raise RuntimeError(f"{name} was answered with {result.structured_content!r}")
         print(json.dumps({"cpu": used / calls, "rate": calls / took}))
 
     await CLIENTS[name](json.loads(target) if target.startswith("[") else target, revision, measure)

@@ -416,7 +416,7 @@ async def test_what_was_kept_for_a_connection_that_ended_is_an_end() -> None:
         connection = await Network().connect_tcp(HOST, server.getsockname()[1])
         other, _ = server.accept()
         await connection.write(b"kept")
-        # With something unread, it is a reset.
+        # Without lingering, it is a reset.
         other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         other.close()
         with pytest.raises(httpcore.ReadError):

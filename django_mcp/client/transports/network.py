@@ -11,7 +11,7 @@ import asyncio
 import select
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
 import aiohappyeyeballs
@@ -97,6 +97,7 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._error: Exception | None = None
         self._arrival: asyncio.Future[None] | None = None
         self._departure: asyncio.Future[None] | None = None
+        self._look: Callable[[], bool] | None = None
 
     # What asyncio calls
 
@@ -253,14 +254,23 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def _is_readable(self) -> bool:
         """Whether something came, or the end, that the loop has not had the time to see."""
-        connected = self._transport.get_extra_info("socket")
-        if connected is None or connected.fileno() < 0:
-            return True
-        if not hasattr(select, "poll"):  # Windows.
-            return bool(select.select([connected], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(connected.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        if self._transport.is_closing():
+            return True  # Its descriptor may soon be another's.
+        if self._look is None:
+            self._look = _look_at(self._carrier.get_extra_info("socket"))
+        return self._look()
+
+
+def _look_at(connected: socket.socket) -> Callable[[], bool]:
+    """What says whether there is something to read from a socket.
+
+    The pool asks it of every idle connection, twice for each request, so it is made once.
+    """
+    if not hasattr(select, "poll"):  # Windows.
+        return lambda: bool(select.select([connected], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(connected.fileno(), select.POLLIN)
+    return lambda: bool(poll.poll(0))
 
 
 def _wake(waiting: asyncio.Future[None] | None) -> None:
