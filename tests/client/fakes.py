@@ -62,6 +62,13 @@ class Reply:
         self._writer.write(body)
         await self._drain()
 
+    async def part(self, status: int, body: bytes, size: int) -> None:
+        """The beginning of a response in JSON, whose whole body has `size` bytes."""
+        length = ("content-length", str(size))
+        self._head(status, [("content-type", "application/json"), length])
+        self._writer.write(body)
+        await self._drain()
+
     async def json(self, value: Any, status: int = 200, **headers: str) -> None:
         given = [(name.replace("_", "-"), text) for name, text in headers.items()]
         await self.whole(
@@ -131,7 +138,10 @@ def says(text: str) -> dict[str, Any]:
 
 
 class Fake:
-    """A server in `revision`; `call` answers requests after the opening, `listen` answers GET."""
+    """A server in `revision`; `call` answers requests after the opening, `listen` answers GET.
+
+    `connections` were made, of which so many are `open`.
+    """
 
     def __init__(
         self,
@@ -150,6 +160,7 @@ class Fake:
         self.session: str | None = SESSION
         self.seen: list[Seen] = []
         self.connections = 0
+        self.open = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._news = asyncio.Event()
 
@@ -186,6 +197,7 @@ class Fake:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -202,6 +214,8 @@ class Fake:
         finally:
             writer.close()
             self._tasks.discard(task)
+            self.open -= 1
+            self._news.set()
 
     async def _answer(self, seen: Seen, reply: Reply) -> None:
         if self._every is not None:

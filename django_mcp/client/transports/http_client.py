@@ -1,7 +1,7 @@
 """The httpx client of who gives none: its connections, its time, and the cookies it keeps.
 
 It is httpx's but for three things that cost more than they are for here. Its transport takes its
-connections from `network`; a request is not put together from the defaults of a client that has
+connections from `pool`; a request is not put together from the defaults of a client that has
 none; and cookies are looked for only where a response sets one. The proxies that the environment
 names are httpx's, and used through its own transport.
 """
@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http.cookiejar import Cookie
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.request import getproxies
 
 import httpcore
 import httpx
 
 from ..errors import ConnectionFailed
-from .network import Network
+from .pool import Pool
 
 #: Seconds for a connection to be made, and for a piece of a request to be taken.
 CONNECT_TIMEOUT: Final = 10.0
@@ -116,16 +116,14 @@ def _can_be_sent(cookie: Cookie) -> bool:
 
 
 class PooledTransport(httpx.AsyncBaseTransport):
-    """httpcore's pool of connections, with those of `network`."""
+    """The connections of `pool`."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=None,
-            max_keepalive_connections=MOST_IDLE,
-            keepalive_expiry=LONGEST_IDLE,
+        self._pool = Pool(
+            context,
+            most_idle=MOST_IDLE,
+            longest_idle=LONGEST_IDLE,
             socket_options=_keep_alive(),
-            network_backend=Network(),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -140,13 +138,13 @@ class PooledTransport(httpx.AsyncBaseTransport):
             extensions=request.extensions,
         )
         try:
-            response = await self._pool.handle_async_request(sent)
+            response, put_back = await self._pool.send(sent)
         except _ERRORS as error:
             raise _as_httpx(error) from error
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=_Body(response),
+            stream=_Body(response.stream, put_back),
             extensions=response.extensions,
         )
 
@@ -157,18 +155,22 @@ class PooledTransport(httpx.AsyncBaseTransport):
 class _Body(httpx.AsyncByteStream):
     """What a response holds, as it comes."""
 
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
+    def __init__(self, stream: Any, put_back: Callable[[], None]) -> None:
+        self._stream = stream
+        self._put_back = put_back
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for piece in cast("AsyncIterable[bytes]", self._response.stream):
+            async for piece in self._stream:
                 yield piece
         except _ERRORS as error:
             raise _as_httpx(error) from error
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        try:
+            await self._stream.aclose()
+        finally:
+            self._put_back()
 
 
 #: What httpcore raises: each has a namesake in httpx.

@@ -29,7 +29,7 @@ NEXT_ADDRESS: Final = 0.25
 
 
 class Network(httpcore.AsyncNetworkBackend):
-    """Where httpcore's pool gets its connections from."""
+    """Where connections come from, as httpcore has it."""
 
     async def connect_tcp(
         self,
@@ -41,8 +41,8 @@ class Network(httpcore.AsyncNetworkBackend):
     ) -> Connection:
         """A connection to the first address of the host that answers.
 
-        Raises httpcore's ConnectTimeout and ConnectError. A `local_address` is not heeded: the
-        pool here has none.
+        Raises httpcore's ConnectTimeout and ConnectError. A `local_address` is not heeded:
+        nothing here has one.
         """
         loop = asyncio.get_running_loop()
         task = cast("asyncio.Task[Any]", asyncio.current_task())
@@ -184,9 +184,12 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
             if self._is_full:
                 await self._taken(timeout)
 
-    async def aclose(self) -> None:
+    def abort(self) -> None:
         """End the connection at once: whatever was sent and not taken is of no use to anybody."""
         self._transport.abort()
+
+    async def aclose(self) -> None:
+        self.abort()
         # The socket is closed in the loop's next turn.
         await asyncio.sleep(0)
 
@@ -264,7 +267,7 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
 def _look_at(connected: socket.socket) -> Callable[[], bool]:
     """What says whether there is something to read from a socket.
 
-    The pool asks it of every idle connection, twice for each request, so it is made once.
+    It is asked before each request, so it is made once.
     """
     if not hasattr(select, "poll"):  # Windows.
         return lambda: bool(select.select([connected], [], [], 0)[0])
