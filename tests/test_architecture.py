@@ -71,6 +71,7 @@ DISTRIBUTIONS_WELCOME = (
     ("client/transports/websocket.py", {"websockets"}),
     ("client/transports/network.py", {"httpcore", "aiohappyeyeballs"}),
     ("client/transports/http_client.py", {"httpcore", "httpx"}),
+    ("client/transports/pool.py", {"httpcore"}),
     ("client/", VALUES | {"httpx", "anyio"}),
     ("transports/http/views.py", {"django", "asgiref", "anyio"}),
     ("transports/http/consumers.py", {"channels", "asgiref", "anyio"}),
