@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from time import monotonic
 from typing import Final
 
 import httpcore
@@ -84,7 +84,7 @@ class Pool:
         for kept in [*reversed(self._idle)]:
             if kept.http.can_handle_request(origin):
                 del self._idle[kept]
-                if kept.until > time.monotonic() and not kept.http.has_expired():
+                if kept.until > monotonic() and not kept.http.has_expired():
                     return kept
                 kept.stream.abort()
         return None
@@ -106,7 +106,7 @@ class Pool:
         if not kept.http.is_idle():
             kept.stream.abort()
             return
-        now = time.monotonic()
+        now = monotonic()
         kept.until = now + self._longest_idle
         self._idle[kept] = None
         for longest in list(self._idle):
