@@ -1,9 +1,10 @@
 """A thread for each running async call that needs one, out of a bounded number.
 
 Django's async ORM sends every query to a thread; which one, asgiref looks up by the current
-`ThreadSensitiveContext`. A lane is such a context for one call: it costs nothing until the call's
-first query, then holds one thread until the call ends, so that a transaction or a cursor stays on
-its connection. Where all threads are taken, queries wait for one; calls without queries do not.
+`ThreadSensitiveContext`. A lane is such a context for one call: it costs next to nothing until the
+call's first query, then holds one thread until the call ends, so that a transaction or a cursor
+stays on its connection. Where all threads are taken, queries wait for one; calls without queries do
+not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
@@ -21,7 +22,38 @@ from .connections import close_old_connections, close_stale_connections
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_Waiting = tuple[Future[Any], Callable[[], Any]]
+_Queued = tuple[Future[Any], Callable[[], Any]]
+
+
+class Lane(ThreadSensitiveContext):
+    """The context of one call, in which its queries run on a thread of their own.
+
+    asgiref keeps an executor for each context. To be entered there and taken out again would cost
+    each call more than the lane itself does, and most have no query. So all lanes are equal: they
+    are one key, under which stands who looks at which of them is current.
+
+    `ended` is True once the call has ended. A task that it left behind may go on; what that submits
+    holds no thread any more.
+    """
+
+    thread: ThreadPoolExecutor | None = None
+    ended: bool = False
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
+        #: What waits for a thread.
+        self.queued: list[_Queued] = []
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lane)
+
+    def __hash__(self) -> int:
+        return hash(Lane)
+
+
+# What asgiref itself keeps in a context says how that was entered, and is the same for every lane.
+for _name, _value in vars(ThreadSensitiveContext()).items():
+    setattr(Lane, _name, _value)
 
 
 class Lanes:
@@ -31,27 +63,21 @@ class Lanes:
         self._max_threads = max_threads
         self._threads: list[ThreadPoolExecutor] = []
         self._free: deque[ThreadPoolExecutor] = deque()
-        self._waiting: deque[Lane] = deque()
-        self._idle: deque[LaneContext] = deque()
+        #: The lanes that wait for a thread, by their ids: to each other they are all equal.
+        self._waiting: dict[int, Lane] = {}
         # Reentrant: a thread that has nothing to do answers before add_done_callback() returns.
         self._lock = threading.RLock()
 
-    def enter(self) -> LaneContext:
-        """A lane for a call that begins, as the context its queries are to run in."""
-        return self._idle.pop() if self._idle else LaneContext(Lane(self))
-
-    def leave(self, context: LaneContext) -> None:
+    def leave(self, lane: Lane) -> None:
         """The call with that lane has ended; its thread is given back once nothing runs there."""
-        lane = context.lane
+        # First: what is submitted from here on, maybe by another thread, gives back what it takes.
+        lane.ended = True
         if lane.thread is None and not lane.queued:
-            self._idle.append(context)
             return
         with self._lock:
-            # A task the call has left behind may go on: what it submits holds no thread any more.
-            lane.ended = True
             if lane.queued:
                 lane.queued = []
-                self._waiting.remove(lane)
+                del self._waiting[id(lane)]
             self._release(lane)
 
     def _release(self, lane: Lane) -> None:
@@ -68,7 +94,7 @@ class Lanes:
             if thread is None and not lane.queued:
                 thread = lane.thread = self._take()
                 if thread is None:
-                    self._waiting.append(lane)
+                    self._waiting[id(lane)] = lane
                 else:
                     thread.submit(close_stale_connections)
             if thread is None:
@@ -99,10 +125,10 @@ class Lanes:
         with self._lock:
             if thread not in self._threads:
                 return
-            lane = self._waiting.popleft() if self._waiting else None
-            if lane is None:
+            if not self._waiting:
                 self._free.append(thread)
                 return
+            lane = self._waiting.pop(next(iter(self._waiting)))
             lane.thread = thread
             queued, lane.queued = lane.queued, []
             thread.submit(close_stale_connections)
@@ -112,30 +138,20 @@ class Lanes:
                 self._release(lane)
 
 
-class Lane(Executor):
-    """What the sync work of one async call is submitted to."""
-
-    def __init__(self, lanes: Lanes) -> None:
-        self._lanes = lanes
-        self.thread: ThreadPoolExecutor | None = None
-        self.queued: list[_Waiting] = []
-        self.ended = False
+class _CurrentLane(Executor):
+    """What sync work is submitted to where the current context is a lane."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run `fn` on the lane's thread."""
+        """Run `fn` on the thread of the current lane."""
         future: Future[T] = Future()
-        self._lanes.submit(self, future, lambda: fn(*args, **kwargs))
+        lane: Any = SyncToAsync.thread_sensitive_context.get()
+        lane.lanes.submit(lane, future, lambda: fn(*args, **kwargs))
         return future
 
 
-class LaneContext(ThreadSensitiveContext):
-    """By which asgiref finds a lane. A lane does not know its context: asgiref forgets an executor
-    with the last reference to the context, and would never forget one that held it."""
-
-    def __init__(self, lane: Lane) -> None:
-        super().__init__()
-        self.lane = lane
-        SyncToAsync.context_to_thread_executor[self] = lane
+#: Kept for good, and with it the entry that all lanes find.
+_KEY: Final = Lane(Lanes(0))
+SyncToAsync.context_to_thread_executor[_KEY] = _CurrentLane()  # type: ignore[assignment]
 
 
 def _run_for(future: Future[Any], call: Callable[[], Any]) -> None:

@@ -19,6 +19,7 @@ import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, async_to_sync, sync_to_async
@@ -26,10 +27,12 @@ from django.db import connections, transaction
 
 from ..server.threads import MAX_THREADS, Pools, finished, wait_for
 from .connections import close_old_connections, close_stale_connections
-from .lanes import LaneContext, Lanes
+from .lanes import Lane, Lanes
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_is_atomic = itemgetter("ATOMIC_REQUESTS")
 
 
 class DjangoWorkers:
@@ -56,20 +59,20 @@ class DjangoWorkers:
     ) -> T:
         current = SyncToAsync.thread_sensitive_context
         outer = current.get(None)
-        if isinstance(outer, LaneContext) and not outer.lane.ended:
+        if isinstance(outer, Lane) and not outer.ended:
             # A part of a call that runs already: its thread, and its transaction. To hold one
             # thread while waiting for a second is how all of them come to wait for ever.
             return await function(*args, **kwargs)
         # asgiref passes the lane over where sync code waits for this loop, as described above.
-        context = self._lanes.enter()
-        token = current.set(context)
+        lane = Lane(self._lanes)
+        token = current.set(lane)
         try:
-            if self._atomic and _atomic_aliases():
+            if self._atomic and any(map(_is_atomic, connections.settings.values())):
                 return await _async_in_transaction(function, *args, **kwargs)
             return await function(*args, **kwargs)
         finally:
             current.reset(token)
-            self._lanes.leave(context)
+            self._lanes.leave(lane)
 
     def wait(self, function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> T:
         if called_from_sync(loop):
@@ -107,9 +110,7 @@ def _with_connections(call: Callable[[], T]) -> T:
 
 
 def _atomic_aliases() -> list[str]:
-    return [
-        alias for alias, settings in connections.settings.items() if settings["ATOMIC_REQUESTS"]
-    ]
+    return [alias for alias, settings in connections.settings.items() if _is_atomic(settings)]
 
 
 def _in_transaction(call: Callable[[], T]) -> T:

@@ -96,8 +96,7 @@ class Watched:
 
 async def awatched() -> Watched:
     """The connection that the queries of the running call go to."""
-    context: Any = SyncToAsync.thread_sensitive_context.get()
-    lane: Any = SyncToAsync.context_to_thread_executor[context]
+    lane: Any = SyncToAsync.thread_sensitive_context.get()
     watched = await sync_to_async(Watched)()
     watched.thread = lane.thread
     return watched

@@ -132,19 +132,51 @@ async def test_the_queries_of_one_call_stay_on_one_thread(
 async def test_nothing_is_kept_of_a_call_whose_queries_had_a_thread(
     streaming: Door, server: MCPServer
 ) -> None:
+    kept = SyncToAsync.context_to_thread_executor
     lanes: list[weakref.ref[Any]] = []
 
     @server.tool
     async def look() -> None:
-        context = SyncToAsync.thread_sensitive_context.get()
-        lanes.append(weakref.ref(context))
-        lanes.append(weakref.ref(SyncToAsync.context_to_thread_executor[context]))
+        lanes.append(weakref.ref(SyncToAsync.thread_sensitive_context.get()))
         await sync_to_async(threading.get_ident)()
 
+    before = len(kept)
     await streaming.tool("look")
     gc.collect()
 
-    assert [lane() for lane in lanes] == [None, None]
+    assert [lane() for lane in lanes] == [None]
+    assert len(kept) == before
+
+
+@pytest.mark.anyio
+async def test_what_a_call_leaves_behind_does_not_get_into_the_transaction_of_another(
+    server: MCPServer, disk: Any
+) -> None:
+    go_on, wrote = asyncio.Event(), asyncio.Event()
+    door = consumer_of(server)
+    left: list[asyncio.Task[None]] = []
+
+    async def work() -> None:
+        await go_on.wait()
+        await awrite("left behind")
+        wrote.set()
+
+    @server.tool
+    async def leave() -> None:
+        left.append(asyncio.create_task(work()))
+
+    @server.tool
+    async def fail() -> None:
+        go_on.set()
+        await wrote.wait()
+        raise ToolError("No.")
+
+    await door.tool("leave")
+    disk["ATOMIC_REQUESTS"] = True
+
+    assert await door.tool("fail") == failed("No.")
+    await left[0]
+    assert await rows() == ["left behind"]
 
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
