@@ -151,7 +151,7 @@ class _CurrentLane(Executor):
 
 #: Kept for good, and with it the entry that all lanes find.
 _KEY: Final = Lane(Lanes(0))
-SyncToAsync.context_to_thread_executor[_KEY] = _CurrentLane()  # type: ignore[assignment]
+SyncToAsync.context_to_thread_executor[_KEY] = _CurrentLane()
 
 
 def _run_for(future: Future[Any], call: Callable[[], Any]) -> None:

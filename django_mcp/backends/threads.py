@@ -46,7 +46,7 @@ class DjangoWorkers:
         self._pools = Pools(max_threads)
         self._lanes = Lanes(max_threads)
 
-    async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_sync(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         call = functools.partial(finished, function, *args, **kwargs)
         if self._atomic:
             call = functools.partial(_in_transaction, call)
@@ -55,7 +55,7 @@ class DjangoWorkers:
         return await self._pools.submit(functools.partial(_with_connections, call))
 
     async def run_async(
-        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         current = SyncToAsync.thread_sensitive_context
         outer = current.get(None)
@@ -124,7 +124,7 @@ def _in_transaction(call: Callable[[], T]) -> T:
 
 
 async def _async_in_transaction(
-    function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
 ) -> T:
     aliases = _atomic_aliases()
     if not aliases:

@@ -7,7 +7,6 @@ wire, `results`; where components are kept, `registry`.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import mimetypes
 import re
@@ -46,8 +45,7 @@ class Callee:
         if self.context is not None:
             kwargs[self.context] = ctx
         run = workers.run_async if self.is_async else workers.run_sync
-        # Bound here, so that an argument may have any name, a parameter of the workers' as well.
-        return run(functools.partial(self.function, **kwargs))
+        return run(self.function, **kwargs)
 
 
 class Named(NamedTuple):

@@ -31,7 +31,7 @@ MAX_NESTING: Final = 8
 _nesting: contextvars.ContextVar[int] = contextvars.ContextVar("django_mcp_nesting", default=0)
 
 
-def finished(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def finished(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """What `function` returns; what no future can hold, or would end the process, becomes a
     RuntimeError.
 
@@ -207,11 +207,13 @@ class Pools:
 class Workers(Protocol):
     """Runs the functions of a server."""
 
-    async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    # Their own parameters have no names, so that those of a function may have any.
+
+    async def run_sync(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `function` returns, run in a thread with the caller's context variables."""
 
     async def run_async(
-        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Return what the coroutine function returns, run on this loop."""
 
@@ -228,11 +230,11 @@ class ThreadWorkers:
     def __init__(self, max_threads: int = MAX_THREADS) -> None:
         self._pools = Pools(max_threads)
 
-    async def run_sync(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_sync(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._pools.submit(functools.partial(finished, function, *args, **kwargs))
 
     async def run_async(
-        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         return await function(*args, **kwargs)
 
