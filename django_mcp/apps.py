@@ -45,10 +45,11 @@ class DjangoMCPConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect what has to be connected; modules only define."""
-        from . import checks  # noqa: F401 - they register themselves
+        from . import checks, default  # noqa: F401 - checks register themselves
 
         form_kinds.append(DjangoForms())
         setting_changed.connect(conf.forget, dispatch_uid="django_mcp.conf")
+        setting_changed.connect(default.forget, dispatch_uid="django_mcp.default")
         if len(sys.argv) > 1 and sys.argv[1] in EXPLAINING:
             self.broken = _discovered_as_far_as_possible()
         else:

@@ -127,7 +127,9 @@ class MCPServer(DjangoRegistration, PlainServer):
         """The receivers of `call_finished`, where there are any."""
         return (send_call_finished,) if call_finished.receivers else ()
 
-    @property
+    # What the settings say of each call. They do not change but in tests: see `forget`.
+
+    @cached_property
     def gate(self) -> Gate | None:
         """Whether the server is closed, then the throttles; None where there is neither."""
         settings = conf.get()
@@ -139,12 +141,12 @@ class MCPServer(DjangoRegistration, PlainServer):
         if conf.get().throttles:
             await throttles.check(exchange)
 
-    @property
+    @cached_property
     def door(self) -> DoorKeeper | None:
         """Whether the server is closed; None where it cannot be."""
         return partial(switches().check, self.name) if is_used(conf.get()) else None
 
-    @property
+    @cached_property
     def journal(self) -> CallJournal | None:
         """The table of calls, where DJANGO_MCP["AUDIT"] has one kept."""
         return journal() if conf.get().audit else None
@@ -166,6 +168,14 @@ class MCPServer(DjangoRegistration, PlainServer):
         if signal.receivers:
             send = partial(signal.asend_robust, sender=self.name, session=session)
             await self.workers.run_async(send)
+
+
+def forget(*, setting: str, **kwargs: Any) -> None:
+    """Receiver of `setting_changed`, after that of `conf`: find out anew what follows from it."""
+    if setting == "DJANGO_MCP":
+        for server in _servers:
+            for fact in ("gate", "door", "journal"):
+                vars(server).pop(fact, None)
 
 
 @cache

@@ -67,6 +67,8 @@ class Collection(Generic[C]):
         self._guarded = False
         self._written: dict[tuple[Revision, str | None], list[bytes]] = {}
         self.resolve_icon: IconResolver = same_origin
+        #: The member of that key, whoever asks; None for none.
+        self.find: Callable[[str], C | None] = self._members.get
 
     def __len__(self) -> int:
         return len(self._members)
@@ -96,10 +98,6 @@ class Collection(Generic[C]):
         """Remove the member called `key`; raises KeyError where there is none."""
         del self._members[key]
         self._refresh()
-
-    def find(self, key: str) -> C | None:
-        """The member called `key`, whoever asks."""
-        return self._members.get(key)
 
     async def visible(self, principal: Principal, workers: Workers) -> list[C]:
         """The members `principal` may know of, in order."""

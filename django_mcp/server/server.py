@@ -276,17 +276,17 @@ class MCPServer(Registration):
         """Who wants to know of finished calls, beside the log."""
         return ()
 
-    @property
+    @cached_property
     def gate(self) -> Gate | None:
         """What each request has to pass, None for nothing."""
         return None
 
-    @property
+    @cached_property
     def door(self) -> DoorKeeper | None:
         """What everybody has to pass before they are let in, None for nothing."""
         return None
 
-    @property
+    @cached_property
     def journal(self) -> Journal | None:
         """Who keeps the records of finished calls, None for nobody."""
         return None

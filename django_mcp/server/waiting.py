@@ -17,29 +17,23 @@ from .errors import RegistrationError
 logger = logging.getLogger("django_mcp")
 
 
-class Waiting:
-    """What waits to be built, by name. True where anything does."""
+class Waiting(dict[str, Callable[[], None]]):
+    """What builds each that waits, by name."""
 
     def __init__(self) -> None:
-        self._builders: dict[str, Callable[[], None]] = {}
+        super().__init__()
         self._lock = threading.RLock()
         #: What could not be built, and why. It is left out, and everything else is served.
         self.failed: dict[str, str] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._builders)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._builders
-
     def add(self, name: str, build: Callable[[], None]) -> None:
         """Have `build` called before the next request is answered."""
-        self._builders[name] = build
+        self[name] = build
 
     def remove(self, name: str) -> bool:
         """Forget what waits under `name`; False where nothing does."""
         self.failed.pop(name, None)
-        return self._builders.pop(name, None) is not None
+        return self.pop(name, None) is not None
 
     def settle(self) -> None:
         """Build all that waits; returns when it is there, also where another thread builds it.
@@ -49,8 +43,8 @@ class Waiting:
         """
         with self._lock:
             # A module that is imported for one of them may add others.
-            while self._builders:
-                name, build = next(iter(self._builders.items()))
+            while self:
+                name, build = next(iter(self.items()))
                 try:
                     build()
                 except RegistrationError as error:
@@ -60,4 +54,4 @@ class Waiting:
                     self.failed[name] = f"{type(error).__name__}: {error}"
                     logger.exception("%s is left out: it could not be built", name)
                 # Only now: who asks meanwhile has to wait for the lock, and for what is built.
-                self._builders.pop(name, None)
+                self.pop(name, None)
