@@ -119,7 +119,8 @@ class AsgiChannel:
         self._watcher = asyncio.get_running_loop().call_later(GRACE, self._watch, callback)
 
     def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> Coroutine[Any, Any, None]:
-        self.close()
+        if self._watcher is not None:
+            self.close()
         length = (b"content-length", b"%d" % len(body))
         return self._emit(
             {"type": "http.response.start", "status": status, "headers": [*headers, length]},

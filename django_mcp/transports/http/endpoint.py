@@ -9,6 +9,7 @@ turned away on its way there is `entrance`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 from ...protocol import jsonrpc, revisions
@@ -36,9 +37,13 @@ class Endpoint(HttpEntrance):
         self.guard.check_media(request)
         body = await self.read(request, channel)
         message = jsonrpc.parse(body, max_depth=self.max_depth)
-        serve = stateless.serve if _is_stateless(headers, message) else stateful.post
-        stay = self.stay_of(request, address, caller)
-        await serve(self.server, headers, stay, message, channel, self.keep_alive)
+        stay_of = partial(self.stay_of, request, address, caller)
+        if _is_stateless(headers, message):
+            await stateless.serve(
+                self.server, headers, caller, stay_of, message, channel, self.keep_alive
+            )
+        else:
+            await stateful.post(self.server, headers, stay_of(), message, channel, self.keep_alive)
 
     async def _not_post(self, request: HttpRequest, address: Address, channel: Channel) -> None:
         method, accept = request.method, request.headers.get("accept", "")

@@ -84,12 +84,16 @@ class Entrance:
     def __post_init__(self) -> None:
         self._stays = Stays(self.again_every)
 
-    async def caller_of(self, request: HttpRequest, address: Address) -> Caller:
-        """Who sends a request that was made to `address`, and what came with it; raises Refused,
-        and Later where nobody is let in now or this one has failed too often."""
-        door = self.server.door
-        if door is not None:
-            await door()
+    def caller_of(self, request: HttpRequest, address: Address) -> Awaitable[Caller]:
+        """Return, awaited, who sends a request that was made to `address`, and what came with it;
+        raises Refused, and Later where nobody is let in now or this one has failed too often."""
+        if self.server.door is None and self.failures is None:
+            return self._ask(request, address)
+        return self._ask_at_the_door(request, address)
+
+    async def _ask_at_the_door(self, request: HttpRequest, address: Address) -> Caller:
+        if self.server.door is not None:
+            await self.server.door()
         if self.failures is not None:
             await self.failures.check(request)
         try:
@@ -165,9 +169,10 @@ class HttpEntrance(Entrance):
 
     async def __call__(self, request: HttpRequest, channel: Channel) -> None:
         """Answer `request` on `channel`. Raises nothing but a cancellation."""
-        channel = cors.for_pages(request, channel, self.guard)
+        if "origin" in request.headers:
+            channel = cors.for_pages(request, channel, self.guard)
         try:
-            if cors.is_preflight(request):
+            if request.method == "OPTIONS" and cors.is_preflight(request):
                 # It is asked without the credentials that the request itself will have.
                 self.guard.check_source(request)
                 await channel.reply(204, cors.allowed(request), b"")

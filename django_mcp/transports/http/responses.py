@@ -55,6 +55,10 @@ def said_in_headers(reply: Reply) -> ReplyHeaders:
     return [*reply.headers, *again_after(reply.retry_after)]
 
 
+async def _nothing() -> None:
+    return None
+
+
 class Response:
     """The response to one request; the outlet of an exchange that has no session.
 
@@ -147,15 +151,16 @@ class Response:
         """Write, awaited, the answer: as the last event of the stream if there is one."""
         if self.is_stream:
             return self.end(sse.encode(reply.body))
-        more = said_in_headers(reply)
-        headers = [JSON, *more] if more else _JSON_ONLY
-        return self.reply(reply.status, headers, reply.body)
+        if reply.retry_after is None and not reply.headers:
+            return self.reply(reply.status, _JSON_ONLY, reply.body)
+        return self.reply(reply.status, [JSON, *said_in_headers(reply)], reply.body)
 
-    async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
-        """Write the whole response at once."""
-        self.stop()
-        if not self.is_gone:
-            await self._channel.reply(status, headers, body)
+    def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> Awaitable[None]:
+        """Write, awaited, the whole response at once."""
+        self._closed = True
+        if self._timer is not None:
+            self._stop_timer()
+        return _nothing() if self.is_gone else self._channel.reply(status, headers, body)
 
     async def end(self, data: bytes = b"") -> None:
         """Write the last piece of the stream, and finish the response."""

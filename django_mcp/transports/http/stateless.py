@@ -8,7 +8,7 @@ is. What the envelope must say is `protocol.envelope`; how the answer leaves, `r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import coroutine
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from ...protocol.errors import (
 from ...protocol.headers import MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION
 from ...protocol.jsonrpc import Message, Notification, Request, RequestId
 from ...server.dispatch import Reply, answer
-from ...server.exchange import Exchange, Nowhere
+from ...server.exchange import Caller, Exchange, Nowhere
 from ...server.peer import from_envelope
 from ...server.server import MCPServer
 from ..staying import LAST_WORDS, Stay
@@ -38,13 +38,17 @@ _NOWHERE: Final = Nowhere()
 async def serve(
     server: MCPServer,
     headers: Headers,
-    stay: Stay,
+    caller: Caller,
+    stay_of: Callable[[], Stay],
     message: Message | list[Message | InvalidRequest],
     channel: Channel,
     keep_alive: float,
 ) -> None:
     """Answer one message that arrived by POST; raises Refused where the caller is let in no longer
-    and nothing was answered yet."""
+    and nothing was answered yet.
+
+    `stay_of` makes the stay of the caller, for a call that waits for something.
+    """
     if not isinstance(message, Request):
         await _serve_other(server, headers, message, channel)
         return
@@ -56,12 +60,32 @@ async def serve(
     except ProtocolError as error:
         await refuse(channel, error, message.id)
         return
-    caller = stay.caller
     response = Response(channel, keep_alive=keep_alive if caller.streams else 0)
     exchange = Exchange(server, message, peer, caller, response if caller.streams else _NOWHERE)
-    client = _Client(message.id, response)
+    answering = answer(exchange)
     try:
-        reply = await _looked_after(answer(exchange), client, stay)
+        # Most calls have nothing to wait for, and need nobody to look after them: so that begins
+        # with the first thing that one does wait for, where `await` would only pass that on.
+        awaited = answering.send(None)
+    except StopIteration as end:
+        reply: Reply = end.value
+    except asyncio.CancelledError:
+        response.stop()
+        raise
+    else:
+        client = _Client(message.id, response)
+        await _look_after(_go_on(answering, awaited), client, stay_of(), response)
+        return
+    await response.finish(reply)
+
+
+async def _look_after(
+    answering: Awaitable[Reply], client: _Client, stay: Stay, response: Response
+) -> None:
+    """Answer for `client`; one that goes away, or may stay no longer, cancels the call."""
+    client.begin(stay)
+    try:
+        reply = await answering
     except asyncio.CancelledError:
         response.stop()
         if not client.is_behind_it():
@@ -83,20 +107,17 @@ class _Client:
     def __init__(self, id: RequestId, response: Response) -> None:
         self._id = id
         self._response = response
-        self._cancelling: _Cancelling | None = None
+        self._cancelling = _Cancelling()
         self.refused: Refused | None = None
 
     def begin(self, stay: Stay) -> None:
         """Cancel the running task where the client goes away or may stay no longer."""
-        self._cancelling = _Cancelling()
         self._response.look_after(self._cancelling.cancel)
         stay.begin(self.turn_out)
 
     async def turn_out(self, refused: Refused) -> None:
         """Cancel the call. One that heeds that has a last word: a subscription its result."""
         self.refused = refused
-        if self._cancelling is None:
-            return
         self._cancelling.cancel()
         heeded, _ = await asyncio.wait([self._cancelling.task], timeout=LAST_WORDS)
         if not heeded:
@@ -116,7 +137,7 @@ class _Client:
 
     def is_behind_it(self) -> bool:
         """Take back what was cancelled for this client; False where something else was, too."""
-        return self._cancelling is not None and self._cancelling.take_back()
+        return self._cancelling.take_back()
 
 
 class _Cancelling:
@@ -142,17 +163,9 @@ class _Cancelling:
 
 
 @coroutine
-def _looked_after(
-    answering: Coroutine[Any, Any, Reply], client: _Client, stay: Stay
-) -> Generator[Any, Any, Reply]:
-    """Return, awaited, what `answering` returns; a client that goes away meanwhile cancels it.
-
-    Most calls have nothing to wait for, and need nobody to look after them: so this begins with the
-    first thing that one does wait for, where `await` would only pass that on.
-    """
+def _go_on(answering: Coroutine[Any, Any, Reply], awaited: Any) -> Generator[Any, Any, Reply]:
+    """Return, awaited, what `answering` returns, which waits for `awaited`."""
     try:
-        awaited = answering.send(None)
-        client.begin(stay)
         while True:
             try:
                 given = yield awaited
