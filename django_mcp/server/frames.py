@@ -19,6 +19,9 @@ from ..protocol.types import CallToolResult, TextContent
 #: Frames kept at a time; origins come from requests, so there must be an end to them.
 MAX_FRAMES: Final = 64
 
+#: What is written without a character that would have to be escaped in a string.
+_BARE: Final = frozenset({int, float, bool, type(None)})
+
 _TEXT: Final = "text-" + secrets.token_hex(16)
 _DATA: Final = "data-" + secrets.token_hex(16)
 
@@ -35,7 +38,13 @@ class Frame:
         """The result that shows `dumped`, and `structured` unless that is None; both plain JSON."""
         data = jsonrpc.dumps_plain(structured)
         written = data if structured is dumped else jsonrpc.dumps_plain(dumped)
-        text = written if type(dumped) is str else jsonrpc.dumps_plain(written.decode())
+        kind = type(dumped)
+        if kind is str:
+            text = written
+        elif kind in _BARE:
+            text = b'"%b"' % written
+        else:
+            text = jsonrpc.dumps_plain(written.decode())
         if self.tail is None:
             return b"".join((self.head, text, self.middle))
         return b"".join((self.head, text, self.middle, data, self.tail))

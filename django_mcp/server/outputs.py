@@ -50,7 +50,23 @@ class Output:
     function returns is still structured content if it is a JSON object.
     """
 
-    __slots__ = ("_adapter", "_exact", "_schema", "_wrapped", "_wraps", "enabled", "name", "shows")
+    __slots__ = (
+        "_adapter",
+        "_schema",
+        "_wrapped",
+        "_wraps",
+        "declared",
+        "enabled",
+        "exact",
+        "name",
+        "shows",
+    )
+
+    declared: bool
+    """Whether there is an output schema, which every result then has to fit."""
+
+    exact: type | None
+    """The type whose values are plain JSON that fits as they are; None where there is none."""
 
     enabled: bool
     """Whether there may be structured content at all: ``structured_output=False`` turns it off."""
@@ -72,7 +88,8 @@ class Output:
         self._schema: dict[str, Any] | None = None
         self._wrapped: dict[str, Any] | None = None
         self._wraps = False
-        self._exact: type | None = None
+        self.declared = False
+        self.exact = None
         if _bare(annotation) in (bytes, bytearray, memoryview):
             raise RegistrationError(
                 f"{self.name}() returns {_bare(annotation).__name__}, which does not say "
@@ -80,11 +97,6 @@ class Output:
             )
         if structured_output is True or (self.enabled and not self.shows and _says(annotation)):
             self._declare(_declared(annotation), insist=structured_output is True)
-
-    @property
-    def declared(self) -> bool:
-        """Whether there is an output schema, which every result then has to fit."""
-        return self._adapter is not None
 
     def schema_for(self, any_json: bool) -> dict[str, Any] | None:
         """The output schema; ``any_json`` is the revision's ``any_json_structured_content``."""
@@ -108,7 +120,7 @@ class Output:
         Raises InvalidResult: the function returned what it had not declared, or what JSON has no
         way to write.
         """
-        if type(value) is self._exact:
+        if type(value) is self.exact:
             return value
         if self._adapter is None:
             return plain_json(value, f"{self.name}()")
@@ -143,13 +155,13 @@ class Output:
                 "model, or structured_output=False."
             ) from error
         drop_title(schema, getattr(_bare(annotation), "__name__", ""))
-        self._adapter, self._schema = adapter, schema
+        self.declared, self._adapter, self._schema = True, adapter, schema
         if schema.get("type") == "object":
             self._wrapped = schema
             return
         self._wrapped = wrapped(schema)
         self._wraps = _may_be_null(adapter)
-        self._exact = annotation if annotation in (str, int, bool) else None
+        self.exact = annotation if annotation in (str, int, bool) else None
 
 
 def plain_json(value: Any, whose: str) -> Any:

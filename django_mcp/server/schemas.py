@@ -71,14 +71,16 @@ class Arguments:
             found: dict[str, Any] = self._validator.validate_json(written, strict=True)
         except ValidationError as error:
             return self._mend(arguments, written, error)
-        _refuse_non_finite(self._name, arguments, written)
+        if problems.mentions_non_finite(written):
+            _refuse_non_finite(self._name, arguments)
         return found
 
     def _mend(
         self, arguments: dict[str, Any], written: bytes, error: ValidationError
     ) -> dict[str, Any]:
         """Try again with what clients write differently put right; twice, one may show another."""
-        _refuse_non_finite(self._name, arguments, written)
+        if problems.mentions_non_finite(written):
+            _refuse_non_finite(self._name, arguments)
         for _ in range(2):
             better = mended(arguments, error)
             if better is None:
@@ -89,7 +91,7 @@ class Arguments:
             except ValidationError as still:
                 error = still
             else:
-                _refuse_non_finite(self._name, arguments, written)
+                _refuse_non_finite(self._name, arguments)
                 return found
         lines = problems.of_validation_error(error, arguments, self._properties)
         raise InvalidArguments(self._name, lines) from None
@@ -137,7 +139,8 @@ def _check_object(schema: Any) -> None:
 
 def check_json(name: str, arguments: dict[str, Any]) -> None:
     """Raise InvalidArguments for what could not be written again: half a letter, no number."""
-    _refuse_non_finite(name, arguments, _written(name, arguments))
+    if problems.mentions_non_finite(_written(name, arguments)):
+        _refuse_non_finite(name, arguments)
 
 
 def _written(name: str, arguments: dict[str, Any]) -> bytes:
@@ -148,10 +151,8 @@ def _written(name: str, arguments: dict[str, Any]) -> bytes:
         raise InvalidArguments(name, [_not_json(error)]) from None
 
 
-def _refuse_non_finite(name: str, arguments: dict[str, Any], written: bytes) -> None:
+def _refuse_non_finite(name: str, arguments: dict[str, Any]) -> None:
     """Raise InvalidArguments where a number is NaN or infinite: JSON has none, 1e999 makes one."""
-    if not problems.mentions_non_finite(written):
-        return
     location = problems.non_finite(arguments)
     if location is not None:
         path = problems.path_of(location, arguments)

@@ -191,7 +191,8 @@ class ViewOutput(Output):
         self.enabled = True
         self.shows = False
         self._adapter = None
-        self._exact = None
+        self.declared = False
+        self.exact = None
         self._wraps = False
         self._schema = self._wrapped = schema
         if schema is not None and schema.get("type") != "object":

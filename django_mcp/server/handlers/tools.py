@@ -14,10 +14,9 @@ from ...protocol.types import (
 )
 from ..components import Tool
 from ..context import Context
-from ..dispatch import Encoded, Result, unknown
+from ..dispatch import Result, unknown
 from ..errors import TimedOut
 from ..exchange import Exchange
-from ..outputs import Output
 from ..results import declared_data, tool_result
 from .listing import page
 
@@ -32,33 +31,31 @@ async def call(exchange: Exchange, params: CallToolRequestParams) -> Result:
 
     What the caller may not use is unknown to them; that is settled before anything is validated.
     """
-    exchange.target = params.name
-    tool = exchange.server.tools.find(params.name)
+    server, caller = exchange.server, exchange.caller
+    tool = server.tools.find(params.name)
     if tool is None:
         raise unknown(exchange)
     if tool.rule is not None and not await exchange.allows(tool.rule):
         raise unknown(exchange)
-    exchange.require_scopes(tool)
+    if caller.principal.limits is not None:
+        exchange.require_scopes(tool)
     given = params.arguments or {}
     if tool.param_headers:
         _check_headers(exchange, tool, given)
     exchange.may_ask(params.name, given, params.input_responses, params.request_state)
     kwargs = tool.arguments.validate(given)
-    context = exchange.context if tool.callee.context is not None else None
+    callee, output, revision = tool.callee, tool.output, exchange.peer.revision
+    context = exchange.context if callee.context is not None else None
     if tool.timeout is None:
-        value = await tool.callee.call(exchange.server.workers, context, kwargs)
+        value = await callee.call(server.workers, context, kwargs)
     else:
         value = await _in_time(exchange, tool, context, kwargs)
-    any_json = exchange.peer.revision.any_json_structured_content
-    if exchange.server.middleware or not tool.output.declared or type(value) is CallToolResult:
-        return tool_result(value, tool.output, any_json)
-    return _written(exchange, declared_data(value, tool.output), tool.output, any_json)
-
-
-def _written(exchange: Exchange, dumped: Any, output: Output, any_json: bool) -> Encoded:
+    any_json = revision.any_json_structured_content
+    if server.middleware or not output.declared or type(value) is CallToolResult:
+        return tool_result(value, output, any_json)
+    dumped = value if type(value) is output.exact else declared_data(value, output)
     structured = output.wrap(dumped, any_json)
-    frames, revision = exchange.server.frames, exchange.peer.revision
-    frame = frames.find(revision, exchange.caller.origin, structured=structured is not None)
+    frame = server.frames.find(revision, caller.origin, structured=structured is not None)
     return frame.fill(dumped, structured)
 
 

@@ -38,7 +38,7 @@ class Endpoint(HttpEntrance):
         body = await self.read(request, channel)
         message = jsonrpc.parse(body, max_depth=self.max_depth)
         stay_of = partial(self.stay_of, request, address, caller)
-        if _is_stateless(headers, message):
+        if (isinstance(message, Request) and is_enveloped(message)) or _says_stateless(headers):
             await stateless.serve(
                 self.server, headers, caller, stay_of, message, channel, self.keep_alive
             )
@@ -73,14 +73,11 @@ class Endpoint(HttpEntrance):
         return "GET, POST, DELETE" if request.streams else "POST, DELETE"
 
 
-def _is_stateless(headers: Headers, message: object) -> bool:
-    """True where a message is of the era without sessions.
+def _says_stateless(headers: Headers) -> bool:
+    """True where the header puts a message that carries no version into the era without sessions.
 
-    A request that carries its version says so itself. Of the others the header tells, and where
-    that names no revision it is answered in the words of the newest.
+    One that names no revision is answered in the words of the newest.
     """
-    if isinstance(message, Request) and is_enveloped(message):
-        return True
     version = headers.get(MCP_PROTOCOL_VERSION)
     if version is None:
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ...protocol.errors import InvalidRequest, ProtocolError
@@ -16,6 +17,8 @@ from .types import HttpRequest
 
 #: 4 MiB, as the official SDK.
 MAX_BODY: Final = 4 * 1024 * 1024
+#: Values of a header of which it is remembered what they mean.
+MAX_REMEMBERED: Final = 64
 
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
@@ -74,24 +77,22 @@ class Guard:
     def check_media(self, request: HttpRequest) -> None:
         """Refuse a body that is no JSON with 415, and a client that cannot read both forms of an
         answer with 406; `application/json` alone will do where nothing can be streamed."""
-        self.check_content_type(request)
-        accept = request.headers.get("accept", "")
-        needs_stream = request.streams and not accepts(accept, "text/event-stream")
-        if needs_stream or not accepts(accept, "application/json"):
+        if not _is_json(request.headers.get("content-type", "")):
+            raise _no_json()
+        if not _accepts_answers(request.headers.get("accept", ""), request.streams):
             raise Refusal(
                 "Accept must name both application/json and text/event-stream.", status=406
             )
 
     def check_content_type(self, request: HttpRequest) -> None:
         """Refuse a body that is no JSON with 415."""
-        content_type = request.headers.get("content-type", "").partition(";")[0]
-        if content_type.strip().lower() != "application/json":
-            raise Refusal("Content-Type must be application/json.", status=415)
+        if not _is_json(request.headers.get("content-type", "")):
+            raise _no_json()
 
     def check_size(self, request: HttpRequest) -> None:
         """Refuse with 413 a body that says it is too large; one that does not is cut off later."""
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and len(length) < 20 and int(length) > self.max_body:
+        if len(length) < 20 and length.isdecimal() and int(length) > self.max_body:
             raise self.too_large()
 
     def too_large(self) -> Refusal:
@@ -121,6 +122,26 @@ def _same_origin(origin: str, own: str) -> bool:
 def _normal(origin: str) -> str:
     scheme, _, authority = origin.lower().partition("://")
     return f"{scheme}://{authority.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}"
+
+
+def _no_json() -> Refusal:
+    return Refusal("Content-Type must be application/json.", status=415)
+
+
+# Clients send the same few over and over, and anybody may send others: so there is an end to them.
+
+
+@lru_cache(MAX_REMEMBERED)
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+@lru_cache(MAX_REMEMBERED)
+def _accepts_answers(accept: str, streams: bool) -> bool:
+    """True for who can read every form of an answer."""
+    return accepts(accept, "application/json") and (
+        not streams or accepts(accept, "text/event-stream")
+    )
 
 
 def accepts(accept: str, media_type: str) -> bool:
