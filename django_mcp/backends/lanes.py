@@ -37,12 +37,12 @@ class Lane(ThreadSensitiveContext):
     """
 
     thread: ThreadPoolExecutor | None = None
+    #: What waits for a thread.
+    queued: list[_Queued] | None = None
     ended: bool = False
 
     def __init__(self, lanes: Lanes) -> None:
         self.lanes = lanes
-        #: What waits for a thread.
-        self.queued: list[_Queued] = []
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Lane)
@@ -76,7 +76,7 @@ class Lanes:
             return
         with self._lock:
             if lane.queued:
-                lane.queued = []
+                lane.queued = None
                 del self._waiting[id(lane)]
             self._release(lane)
 
@@ -98,6 +98,7 @@ class Lanes:
                 else:
                     thread.submit(close_stale_connections)
             if thread is None:
+                lane.queued = lane.queued or []
                 lane.queued.append((future, call))
                 return
             thread.submit(_run_for, future, call)
@@ -130,7 +131,7 @@ class Lanes:
                 return
             lane = self._waiting.pop(next(iter(self._waiting)))
             lane.thread = thread
-            queued, lane.queued = lane.queued, []
+            queued, lane.queued = lane.queued or [], None
             thread.submit(close_stale_connections)
             for future, call in queued:
                 thread.submit(_run_for, future, call)

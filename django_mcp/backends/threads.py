@@ -19,7 +19,6 @@ import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from functools import cached_property
-from operator import itemgetter
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, async_to_sync, sync_to_async
@@ -32,7 +31,7 @@ from .lanes import Lane, Lanes
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_is_atomic = itemgetter("ATOMIC_REQUESTS")
+_current = SyncToAsync.thread_sensitive_context
 
 
 class DjangoWorkers:
@@ -57,21 +56,20 @@ class DjangoWorkers:
     async def run_async(
         self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        current = SyncToAsync.thread_sensitive_context
-        outer = current.get(None)
-        if isinstance(outer, Lane) and not outer.ended:
+        outer = _current.get(None)
+        if outer is not None and isinstance(outer, Lane) and not outer.ended:
             # A part of a call that runs already: its thread, and its transaction. To hold one
             # thread while waiting for a second is how all of them come to wait for ever.
             return await function(*args, **kwargs)
         # asgiref passes the lane over where sync code waits for this loop, as described above.
         lane = Lane(self._lanes)
-        token = current.set(lane)
+        token = _current.set(lane)
         try:
-            if self._atomic and any(map(_is_atomic, connections.settings.values())):
+            if self._atomic and _atomic_aliases():
                 return await _async_in_transaction(function, *args, **kwargs)
             return await function(*args, **kwargs)
         finally:
-            current.reset(token)
+            _current.reset(token)
             self._lanes.leave(lane)
 
     def wait(self, function: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop) -> T:
@@ -110,7 +108,11 @@ def _with_connections(call: Callable[[], T]) -> T:
 
 
 def _atomic_aliases() -> list[str]:
-    return [alias for alias, settings in connections.settings.items() if _is_atomic(settings)]
+    aliases = []
+    for alias, settings in connections.settings.items():
+        if settings["ATOMIC_REQUESTS"]:
+            aliases.append(alias)
+    return aliases
 
 
 def _in_transaction(call: Callable[[], T]) -> T:

@@ -66,7 +66,11 @@ async def answer(exchange: Exchange) -> Reply:
     """Return the answer to the exchange's request. Raises nothing but a cancellation."""
     started = time.perf_counter()
     try:
-        reply = _success(exchange, await _call(exchange))
+        result = await _call(exchange)
+        if isinstance(result, Encoded):
+            reply = Reply(200, jsonrpc.result_bytes(exchange.request.id, result))
+        else:
+            reply = _success(exchange, result)
     except asyncio.CancelledError as error:
         if _is_cancelled():
             if is_reported(exchange):
@@ -142,13 +146,10 @@ def _link(middleware: Middleware, call_next: CallNext) -> CallNext:
     return call
 
 
-def _success(exchange: Exchange, result: Result) -> Reply:
-    id = exchange.request.id
-    if isinstance(result, Encoded):
-        return Reply(200, jsonrpc.result_bytes(id, result))
+def _success(exchange: Exchange, result: WireModel) -> Reply:
     wire = encode(result, exchange)
     outcome = "tool_error" if wire.get("isError") else "ok"
-    return Reply(200, jsonrpc.result_bytes(id, wire), outcome)
+    return Reply(200, jsonrpc.result_bytes(exchange.request.id, wire), outcome)
 
 
 def encode(result: WireModel, exchange: Exchange) -> dict[str, Any]:

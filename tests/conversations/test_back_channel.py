@@ -560,11 +560,13 @@ async def test_a_question_that_nobody_answers_in_time_is_withdrawn(
 
     client = await Client(streaming).begin()
     async with client.calling("wait") as call:
-        ids = [(await asked(client, call))["id"] for _ in range(2)]
-        withdrawn = [await call.message() for _ in range(2)]
+        # On a busy machine, the time of the first may be over before the second is asked.
+        said = [await call.message() for _ in range(4)]
         result = await ended(call)
 
-    assert [each["method"] for each in withdrawn] == ["notifications/cancelled"] * 2
+    ids = [each["id"] for each in said if each["method"] == "roots/list"]
+    withdrawn = [each for each in said if each["method"] == "notifications/cancelled"]
+    assert len(ids) == 2
     assert [each["params"]["requestId"] for each in withdrawn] == ids
     assert result["isError"] is True
     assert result["content"] == texts("The client did not answer roots/list within 0.01 seconds.")

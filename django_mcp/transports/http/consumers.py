@@ -9,7 +9,7 @@ outlive its client. None opens a channel layer: no connection needs one of its o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -47,7 +47,8 @@ class MCPConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             await self._endpoint(request_from(scope), channel)
         finally:
-            channel.close()
+            if channel.watcher is not None:
+                channel.close()
 
 
 class MCPWebSocketConsumer(AsyncConsumer):  # type: ignore[misc]
@@ -86,13 +87,13 @@ def request_from(scope: dict[str, Any]) -> HttpRequest:
 class AsgiChannel:
     """Reads from and answers on the two callables of an ASGI application."""
 
-    __slots__ = ("_receive", "_send", "_watcher", "connected")
+    __slots__ = ("_receive", "_send", "connected", "watcher")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self.connected = True
-        self._watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
+        self.watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     async def read(self, limit: int) -> bytes:
         message = await self._receive()
@@ -116,16 +117,21 @@ class AsgiChannel:
         return b"".join(parts)
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
-        self._watcher = asyncio.get_running_loop().call_later(GRACE, self._watch, callback)
+        self.watcher = asyncio.get_running_loop().call_later(GRACE, self._watch, callback)
 
-    def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> Coroutine[Any, Any, None]:
-        if self._watcher is not None:
+    async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
+        if self.watcher is not None:
             self.close()
-        length = (b"content-length", b"%d" % len(body))
-        return self._emit(
-            {"type": "http.response.start", "status": status, "headers": [*headers, length]},
-            {"type": "http.response.body", "body": body},
-        )
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        if self.connected:
+            try:
+                await self._send(
+                    {"type": "http.response.start", "status": status, "headers": headers}
+                )
+                await self._send({"type": "http.response.body", "body": body})
+            except OSError:
+                # What a server may raise once the client has gone (ASGI 2.4).
+                self.connected = False
 
     async def start(self, status: int, headers: ReplyHeaders) -> None:
         await self._emit({"type": "http.response.start", "status": status, "headers": headers})
@@ -137,24 +143,22 @@ class AsgiChannel:
         self.close()
         await self._emit({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _emit(self, *messages: dict[str, Any]) -> None:
+    async def _emit(self, message: dict[str, Any]) -> None:
         if self.connected:
             try:
-                for message in messages:
-                    await self._send(message)
+                await self._send(message)
             except OSError:
-                # What a server may raise once the client has gone (ASGI 2.4).
                 self.connected = False
 
     def close(self) -> None:
         """Stop watching the client."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            self._watcher = None
+        if self.watcher is not None:
+            self.watcher.cancel()
+            self.watcher = None
 
     def _watch(self, callback: Callable[[], None]) -> None:
         watching = self._wait_for_disconnect(callback)
-        self._watcher = asyncio.get_running_loop().create_task(watching)
+        self.watcher = asyncio.get_running_loop().create_task(watching)
 
     async def _wait_for_disconnect(self, callback: Callable[[], None]) -> None:
         while (await self._receive())["type"] != "http.disconnect":
