@@ -16,7 +16,7 @@ from django.apps import AppConfig, apps
 from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules, module_has_submodule
 
-from . import conf
+from . import conf, default
 from .exposure.form_kinds import DjangoForms
 from .server.questions import form_kinds
 from .transports import standard_streams
@@ -45,7 +45,7 @@ class DjangoMCPConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect what has to be connected; modules only define."""
-        from . import checks, default  # noqa: F401 - checks register themselves
+        from . import checks  # noqa: F401 - they register themselves
 
         form_kinds.append(DjangoForms())
         setting_changed.connect(conf.forget, dispatch_uid="django_mcp.conf")

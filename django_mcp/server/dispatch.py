@@ -66,6 +66,9 @@ async def answer(exchange: Exchange) -> Reply:
     """Return the answer to the exchange's request. Raises nothing but a cancellation."""
     started = time.perf_counter()
     try:
+        gate = exchange.server.gate
+        if gate is not None:
+            await _enter(exchange, gate)
         result = await _call(exchange)
         if isinstance(result, Encoded):
             reply = Reply(200, jsonrpc.result_bytes(exchange.request.id, result))
@@ -95,28 +98,6 @@ def _is_cancelled() -> bool:
     return task is None or task.cancelling() > 0
 
 
-async def _call(exchange: Exchange) -> Result:
-    request, server = exchange.request, exchange.server
-    gate = server.gate
-    if gate is not None:
-        await _enter(exchange, gate)
-    row = methods.find(request.method, exchange.peer.revision, "client")
-    handler = None if row is None else server.handlers.get(request.method)
-    if row is None or handler is None or row.params is None:
-        raise MethodNotFound(request.method)
-    params = codec.decode(row.params, request.params, exchange.peer.revision)
-    if row.named is not None:
-        exchange.target = request.params[row.named]
-    if server.waiting:
-        # In a thread: what is built may look into the database, and imports the project's URLs.
-        await server.workers.run_sync(server.waiting.settle)
-    if server.lifespan is not None:
-        exchange.lifespan_state = await server.lifespan.state()
-    if not server.middleware:
-        return await handler(exchange, params)
-    return await _wrapped(exchange, params, handler, server.middleware)
-
-
 async def _enter(exchange: Exchange, gate: Gate) -> None:
     try:
         await gate(exchange)
@@ -127,14 +108,38 @@ async def _enter(exchange: Exchange, gate: Gate) -> None:
         raise
 
 
-async def _wrapped(
-    exchange: Exchange, params: Any, handler: Handler, chain: tuple[Middleware, ...]
-) -> Result:
+def _call(exchange: Exchange) -> Awaitable[Result]:
+    """Return, awaited, what the handler of the request returns.
+
+    Raises MethodNotFound, and InvalidParams for params that the method does not have.
+    """
+    request, server = exchange.request, exchange.server
+    row = methods.find(request.method, exchange.peer.revision, "client")
+    handler = None if row is None else server.handlers.get(request.method)
+    if row is None or handler is None or row.params is None:
+        raise MethodNotFound(request.method)
+    params = codec.decode(row.params, request.params, exchange.peer.revision)
+    if row.named is not None:
+        exchange.target = request.params[row.named]
+    if server.waiting or server.lifespan is not None or server.middleware:
+        return _surrounded(exchange, params, handler)
+    return handler(exchange, params)
+
+
+async def _surrounded(exchange: Exchange, params: Any, handler: Handler) -> Result:
+    """Call the handler with everything around it that a project may ask for."""
+    server = exchange.server
+    if server.waiting:
+        # In a thread: what is built may look into the database, and imports the project's URLs.
+        await server.workers.run_sync(server.waiting.settle)
+    if server.lifespan is not None:
+        exchange.lifespan_state = await server.lifespan.state()
+
     async def innermost(ctx: Context) -> Result:
         return await handler(exchange, params)
 
     call_next: CallNext = innermost
-    for middleware in reversed(chain):
+    for middleware in reversed(server.middleware):
         call_next = _link(middleware, call_next)
     return await call_next(exchange.context)
 
