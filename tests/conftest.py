@@ -25,6 +25,7 @@ from django.db import close_old_connections
 from django.utils import translation
 from hypothesis import HealthCheck, settings
 
+from django_mcp.default import default_server
 from tests import library, services
 
 pytest_plugins = ["django_mcp.pytest_plugin"]
@@ -44,7 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     """What is there by now stays, and the rest is many small things that soon go by themselves:
-    with the usual thresholds, a third of a run was spent on looking through all of them."""
+    with the usual thresholds, a third of a run was spent on looking through all of them.
+
+    The default server is made from the settings of all tests, not of whichever asks for it first.
+    """
+    default_server()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 

@@ -39,7 +39,7 @@ class Copies(BaseModel):
 @pytest.fixture
 def server() -> MCPServer:
     # The server of another test may be there still, and is not the one that is named.
-    server = MCPServer(f"shop {next(_numbers)}", version="1")
+    server = MCPServer(f"stall {next(_numbers)}", version="1")
 
     @server.tool
     def count_users() -> int:
