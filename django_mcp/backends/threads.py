@@ -46,9 +46,8 @@ class DjangoWorkers:
         self._lanes = Lanes(max_threads)
 
     async def run_sync(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        call = functools.partial(finished, function, *args, **kwargs)
-        if self._atomic:
-            call = functools.partial(_in_transaction, call)
+        run = _in_transaction if self._atomic else finished
+        call: Callable[[], T] = functools.partial(run, function, *args, **kwargs)
         if called_from_sync(asyncio.get_running_loop()):
             return await sync_to_async(call)()
         return await self._pools.submit(functools.partial(_with_connections, call))
@@ -115,14 +114,14 @@ def _atomic_aliases() -> list[str]:
     return aliases
 
 
-def _in_transaction(call: Callable[[], T]) -> T:
+def _in_transaction(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     aliases = _atomic_aliases()
     if not aliases:
-        return call()
+        return finished(function, *args, **kwargs)
     with ExitStack() as stack:
         for alias in aliases:
             stack.enter_context(transaction.atomic(using=alias))
-        return call()
+        return finished(function, *args, **kwargs)
 
 
 async def _async_in_transaction(

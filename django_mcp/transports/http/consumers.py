@@ -19,10 +19,6 @@ from ..websocket import WebSocketEndpoint
 from .entrance import HttpEntrance
 from .types import BodyTooLarge, Disconnected, HttpRequest, ReplyHeaders, read_headers
 
-#: Seconds a call may wait before its client is watched. Most have answered by then, and a task that
-#: watches costs as much as a small call does.
-GRACE: Final = 0.05
-
 NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
 
 #: The scheme of a request, by that of its scope, or the type of one that says none: that of a
@@ -47,7 +43,7 @@ class MCPConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             await self._endpoint(request_from(scope), channel)
         finally:
-            if channel.watcher is not None:
+            if channel.told is not None:
                 channel.close()
 
 
@@ -87,13 +83,15 @@ def request_from(scope: dict[str, Any]) -> HttpRequest:
 class AsgiChannel:
     """Reads from and answers on the two callables of an ASGI application."""
 
-    __slots__ = ("_receive", "_send", "connected", "watcher")
+    __slots__ = ("_receive", "_send", "_watcher", "connected", "told")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self.connected = True
-        self.watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
+        #: What is called when the client goes away, where anything is.
+        self.told: Callable[[], None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def read(self, limit: int) -> bytes:
         message = await self._receive()
@@ -117,10 +115,13 @@ class AsgiChannel:
         return b"".join(parts)
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
-        self.watcher = asyncio.get_running_loop().call_later(GRACE, self._watch, callback)
+        self.told = callback
+
+    def watch(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._wait_for_disconnect())
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
-        if self.watcher is not None:
+        if self.told is not None:
             self.close()
         headers = [*headers, (b"content-length", b"%d" % len(body))]
         if self.connected:
@@ -152,19 +153,17 @@ class AsgiChannel:
 
     def close(self) -> None:
         """Stop watching the client."""
-        if self.watcher is not None:
-            self.watcher.cancel()
-            self.watcher = None
+        self.told = None
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
 
-    def _watch(self, callback: Callable[[], None]) -> None:
-        watching = self._wait_for_disconnect(callback)
-        self.watcher = asyncio.get_running_loop().create_task(watching)
-
-    async def _wait_for_disconnect(self, callback: Callable[[], None]) -> None:
+    async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.connected = False
-        callback()
+        if self.told is not None:
+            self.told()
 
 
 class AsgiSocket:

@@ -73,6 +73,9 @@ class _Readable:
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         self._channel.on_disconnect(callback)
 
+    def watch(self) -> None:
+        self._channel.watch()
+
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         await self._channel.reply(status, [*headers, *self._more], body)
 

@@ -19,6 +19,9 @@ from .types import EVENT_STREAM, JSON, Channel, ReplyHeaders
 
 #: Seconds of silence after which a stream gets a comment, so that nobody on the way closes it.
 KEEP_ALIVE: Final = 15.0
+#: Seconds a call may take before it is looked after: whether its client goes away, whether that may
+#: stay, how long it is silent. Most have answered by then, and that costs as much as one of them.
+LOOK_AFTER: Final = 0.05
 #: Seconds a client has to take what is written before it counts as gone.
 WRITE_TIMEOUT: Final = 30.0
 
@@ -62,7 +65,7 @@ async def _nothing() -> None:
 class Response:
     """The response to one request; the outlet of an exchange that has no session.
 
-    `on_gone`, which `look_after` may name as well, is called once when the client has gone away.
+    `on_gone`, which `when_gone` may name as well, is called once when the client has gone away.
     `keep_alive` is the silence, in seconds, that the client is to see no more of, after which
     `on_silence` is to write something; 0 allows any. Before anything was written it is
     `first_silence`, where that is given.
@@ -105,10 +108,15 @@ class Response:
         """False once the client has gone away, or the response was written to its end."""
         return self._channel.connected and not (self._closed or self.is_gone)
 
-    def look_after(self, on_gone: Callable[[], object] | None = None) -> None:
-        """Watch whether the client goes away, and break silences that last too long."""
-        self._on_gone = on_gone or self._on_gone
+    def when_gone(self, call: Callable[[], object]) -> None:
+        """Call this as soon as it is known that the client has gone away."""
+        self._on_gone = call
         self._channel.on_disconnect(self.lose_client)
+
+    def look_after(self) -> None:
+        """Watch whether the client goes away, and break silences that last too long."""
+        self._channel.on_disconnect(self.lose_client)
+        self._channel.watch()
         self._watch_silence()
 
     def lose_client(self) -> None:

@@ -35,13 +35,10 @@ from ..staying import LAST_WORDS, Stay
 from . import listening
 from .call_streams import CallStream
 from .guard import Refusal, accepts
-from .responses import Answer, refuse, said_in_headers
+from .responses import LOOK_AFTER, Answer, refuse, said_in_headers
 from .types import JSON, Channel, Headers, Refused, ReplyHeaders
 
 logger = logging.getLogger("django_mcp")
-
-#: Seconds after which a call is looked after: whether its client is there, how long it is silent.
-LOOK_AFTER: Final = 0.05
 
 Body: TypeAlias = Message | list[Message | InvalidRequest]
 
@@ -225,7 +222,6 @@ async def _answer(
             stream.look_after()
             stay.begin(turn_out)
 
-    # Most calls are answered before that, and need nobody to look after them.
     waiting = loop.call_later(LOOK_AFTER, look_after)
     try:
         await stream.over

@@ -28,7 +28,7 @@ from ...server.peer import from_envelope
 from ...server.server import MCPServer
 from ..staying import LAST_WORDS, Stay
 from .guard import Refusal
-from .responses import Response, refuse
+from .responses import LOOK_AFTER, Response, refuse
 from .types import Channel, Headers, Refused
 
 _ROUTING: Final = frozenset({MCP_PROTOCOL_VERSION, MCP_METHOD, MCP_NAME})
@@ -47,7 +47,7 @@ async def serve(
     """Answer one message that arrived by POST; raises Refused where the caller is let in no longer
     and nothing was answered yet.
 
-    `stay_of` makes the stay of the caller, for a call that waits for something.
+    `stay_of` makes the stay of the caller, for a call that takes its time.
     """
     if not isinstance(message, Request):
         await _serve_other(server, headers, message, channel)
@@ -64,8 +64,8 @@ async def serve(
     exchange = Exchange(server, message, peer, caller, response if caller.streams else _NOWHERE)
     answering = answer(exchange)
     try:
-        # Most calls have nothing to wait for, and need nobody to look after them: so that begins
-        # with the first thing that one does wait for, where `await` would only pass that on.
+        # Most calls have nothing to wait for, and need nobody who could look after them: so this
+        # takes the first step itself, where `await` would only pass on what there is to wait for.
         awaited = answering.send(None)
     except StopIteration as end:
         reply: Reply = end.value
@@ -73,17 +73,15 @@ async def serve(
         response.stop()
         raise
     else:
-        client = _Client(message.id, response)
-        await _look_after(_go_on(answering, awaited), client, stay_of(), response)
+        client = _Client(message.id, response, stay_of)
+        await _answer_for(client, _go_on(answering, awaited), response)
         return
     await response.finish(reply)
 
 
-async def _look_after(
-    answering: Awaitable[Reply], client: _Client, stay: Stay, response: Response
-) -> None:
-    """Answer for `client`; one that goes away, or may stay no longer, cancels the call."""
-    client.begin(stay)
+async def _answer_for(client: _Client, answering: Awaitable[Reply], response: Response) -> None:
+    """Answer `client`; one that goes away, or may stay no longer, cancels the call."""
+    waiting = asyncio.get_running_loop().call_later(LOOK_AFTER, client.look_after)
     try:
         reply = await answering
     except asyncio.CancelledError:
@@ -94,26 +92,38 @@ async def _look_after(
             await client.dismiss(client.refused)
         return
     finally:
-        stay.end()
+        waiting.cancel()
+        client.end()
     client.is_behind_it()
     await response.finish(reply)
 
 
 class _Client:
-    """Who waits for the answer to the request `id`, and may stop waiting before it comes."""
+    """Who waits for the answer to the request `id`, and may stop waiting before it comes: then the
+    task is cancelled that this was made in."""
 
-    __slots__ = ("_cancelling", "_id", "_response", "refused")
+    __slots__ = ("_cancelling", "_id", "_response", "_stay", "_stay_of", "refused")
 
-    def __init__(self, id: RequestId, response: Response) -> None:
+    def __init__(self, id: RequestId, response: Response, stay_of: Callable[[], Stay]) -> None:
         self._id = id
         self._response = response
+        self._stay_of = stay_of
+        self._stay: Stay | None = None
         self._cancelling = _Cancelling()
+        response.when_gone(self._cancelling.cancel)
         self.refused: Refused | None = None
 
-    def begin(self, stay: Stay) -> None:
-        """Cancel the running task where the client goes away or may stay no longer."""
-        self._response.look_after(self._cancelling.cancel)
-        stay.begin(self.turn_out)
+    def look_after(self) -> None:
+        """From now on, have it noticed that the client goes away, or may stay no longer."""
+        self._response.look_after()
+        self._stay = self._stay_of()
+        self._stay.begin(self.turn_out)
+
+    def end(self) -> None:
+        """The client waits no longer."""
+        stay, self._stay = self._stay, None
+        if stay is not None:
+            stay.end()
 
     async def turn_out(self, refused: Refused) -> None:
         """Cancel the call. One that heeds that has a last word: a subscription its result."""

@@ -117,7 +117,11 @@ class Channel(Protocol):
         """The whole body; raises BodyTooLarge beyond `limit` bytes, or Disconnected."""
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """Call `callback` as soon as the client goes away, until the answer has been written."""
+        """Call `callback` as soon as it is known that the client went away, until the answer has
+        been written."""
+
+    def watch(self) -> None:
+        """Find out from now on that the client goes away, where nobody says so by themselves."""
 
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         """Write a whole response."""

@@ -109,6 +109,9 @@ class ViewChannel:
         if not self.connected:
             self.lose_client()
 
+    def watch(self) -> None:
+        return None  # Django cancels the view, or closes the response.
+
     async def reply(self, status: int, headers: ReplyHeaders, body: bytes) -> None:
         self._on_disconnect = None
         self._status, self._headers, self._body = status, headers, body
