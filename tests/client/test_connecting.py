@@ -43,7 +43,7 @@ def test_what_is_pointed_at_says_how_it_is_reached(target: Any, kind: type) -> N
     ("target", "options", "error"),
     [
         ("ftp://127.0.0.1/mcp", {}, "is no http://"),
-        ("python server.py", {}, "given as a list"),
+        ("python server.py", {}, "is given as a list"),
         ("http://", {}, "has an http:// or https:// URL"),
         ("http://127.0.0.1:port/", {}, "is no URL"),
         ([], {}, "list of a program"),
@@ -57,6 +57,24 @@ def test_what_is_pointed_at_says_how_it_is_reached(target: Any, kind: type) -> N
 def test_what_leads_nowhere_is_refused(target: Any, options: Any, error: str) -> None:
     with pytest.raises(ValueError, match=error):
         transport_for(target, **options)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "ftp://ann:hun/ter2@127.0.0.1/mcp",
+        "ann:hun/ter2@127.0.0.1/mcp",
+        "http:/ann:hun/ter2@127.0.0.1/mcp",
+        "http://ann:hun/ter2@127.0.0.1/mcp",
+        "http://ann:hun/ter2@",
+        "ws://ann:hun/ter2@",
+    ],
+)
+def test_the_password_in_what_is_refused_is_not_repeated(target: str) -> None:
+    with pytest.raises(ValueError, match="URL") as caught:
+        transport_for(target)
+    assert "hun" not in str(caught.value)
+    assert "ter2" not in str(caught.value)
 
 
 async def test_a_server_of_each_era_is_found_out_and_remembered() -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer, UnexpectedStatus
+from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer, UnexpectedStatus, shown
 from .headers import given
 
 JSON: Final = "application/json"
@@ -208,9 +208,11 @@ def url_of(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ValueError(f"{url!r} is no URL: {error}") from None
+        # What httpx says of it may repeat a part of a password.
+        why = "" if "@" in url else f": {error}"
+        raise ValueError(f"{shown(url)} is no URL{why}.") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(f"An MCP endpoint has an http:// or https:// URL, not {url!r}.")
+        raise ValueError(f"An MCP endpoint has an http:// or https:// URL, not {shown(url)}.")
     if parsed.port is not None and not 0 < parsed.port < 65536:
         # The operating system would take what is left of it modulo 65536.
         raise ValueError(f"The URL names a port that there is not, {parsed.port}: 1 to 65535.")

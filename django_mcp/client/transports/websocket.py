@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ..channels import Inbox
 from ..connecting import Transport
-from ..errors import ConnectionFailed, ConnectionLost, UnexpectedStatus
+from ..errors import ConnectionFailed, ConnectionLost, UnexpectedStatus, shown
 from .headers import given
 from .pipes import PipeChannel
 
@@ -40,9 +40,8 @@ class WebSocketTransport:
         ssl: Any = None,
         largest: int = LARGEST,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise ValueError(f"A WebSocket has a ws:// or wss:// URL, not {url!r}.")
+        if not _is_of_socket(url):
+            raise ValueError(f"A WebSocket has a ws:// or wss:// URL, not {shown(url)}.")
         try:
             from websockets import exceptions
             from websockets.asyncio import client
@@ -125,3 +124,11 @@ class _SocketPipe:
         else:
             self._socket.transport.abort()
             await self._socket.wait_closed()
+
+
+def _is_of_socket(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # A port that is no number, or brackets around no address.
+        return False
