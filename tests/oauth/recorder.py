@@ -98,7 +98,10 @@ class Recorder:
         place = f"log {record.name}"
         text = logging.Formatter("%(message)s").format(record)
         self.said += [(place, text), (place, repr(vars(record)))]
-        if record.exc_info or record.levelno >= logging.WARNING:
+        # A variable that a template of the admin does without is one of two thousand, and nobody
+        # would mail it; of everything else with a traceback, somebody might.
+        is_lookup = record.name == "django.template" and record.levelno == logging.DEBUG
+        if record.levelno >= logging.WARNING or (record.exc_info and not is_lookup):
             self._mailer.emit(record)
             self.said += [(f"mail of {place}", text) for text in self._mailer.sent]
             self._mailer.sent = []
