@@ -69,16 +69,16 @@ class Lanes:
         self._lock = threading.RLock()
 
     def leave(self, lane: Lane) -> None:
-        """The call with that lane has ended; its thread is given back once nothing runs there."""
+        """The call with that lane has ended; its thread is given back once nothing runs there.
+
+        What waits for a thread still gets one: a task that was left behind has asked for it, or
+        else it was cancelled, and takes no time.
+        """
         # First: what is submitted from here on, maybe by another thread, gives back what it takes.
         lane.ended = True
-        if lane.thread is None and not lane.queued:
-            return
-        with self._lock:
-            if lane.queued:
-                lane.queued = None
-                del self._waiting[id(lane)]
-            self._release(lane)
+        if lane.thread is not None:
+            with self._lock:
+                self._release(lane)
 
     def _release(self, lane: Lane) -> None:
         thread, lane.thread = lane.thread, None

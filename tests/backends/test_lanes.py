@@ -97,6 +97,22 @@ async def test_what_a_call_left_behind_and_had_to_wait_gives_its_thread_back(
     await asyncio.wait_for(workers.run_async(query), PATIENCE)
 
 
+async def test_what_a_call_left_waiting_for_a_thread_gets_one(workers: DjangoWorkers) -> None:
+    left: list[asyncio.Task[None]] = []
+
+    async def leave() -> None:
+        left.append(asyncio.create_task(query()))
+        await asyncio.sleep(0)  # It has asked by now.
+
+    holding = Holding(workers)
+    await holding.begun()
+    await workers.run_async(leave)
+    await holding.end()
+
+    await asyncio.wait_for(left[0], PATIENCE)
+    await asyncio.wait_for(workers.run_async(query), PATIENCE)
+
+
 async def test_what_a_call_left_behind_makes_calls_of_its_own(workers: DjangoWorkers) -> None:
     seen: list[bool] = []
 

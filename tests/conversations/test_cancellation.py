@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,9 +14,10 @@ from asgiref.sync import sync_to_async
 from django_mcp import Context, MCPServer
 from django_mcp.authentication import anonymous
 from django_mcp.backends.threads import DjangoWorkers
+from django_mcp.transports.http import stateless
 from tests.conversations.database import Watched, awatched, awrite, disk, rows
 from tests.conversations.talk import Departing, consumer_of, said
-from tests.doors import META, AsgiDoor, Door, envelope
+from tests.doors import META, AsgiDoor, Door, Request, envelope, headers_for
 
 __all__ = ["disk"]
 
@@ -68,6 +70,39 @@ async def test_a_client_that_leaves_before_the_answer_cancels_the_call(
 
     assert steps.seen == ["cancelled", "put away"]
     assert client.sent == []
+
+
+async def test_a_client_that_leaves_while_the_last_event_is_written_cancels_nothing(
+    server: MCPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stateless, "LOOK_AFTER", 0)
+    watched, gone = asyncio.Event(), asyncio.Event()
+
+    @server.tool
+    async def talk(ctx: Context) -> int:
+        await ctx.report_progress(1)
+        await watched.wait()
+        return 1
+
+    message = call("talk", progressToken="t")
+    request = Request(headers=headers_for(message), body=json.dumps(message).encode())
+    door = consumer_of(server)
+    incoming = [{"type": "http.request", "body": request.body}]
+
+    async def receive() -> Any:
+        if incoming:
+            return incoming.pop()
+        watched.set()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if b'"result"' in message.get("body", b""):
+            gone.set()
+            for _ in range(10):  # Who watches has heard of it by then.
+                await asyncio.sleep(0)
+
+    await door.application(door.scope(request), receive, send)
 
 
 async def test_a_client_that_leaves_in_the_middle_of_a_stream_cancels_the_call(

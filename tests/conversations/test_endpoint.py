@@ -442,6 +442,13 @@ async def test_a_client_that_cannot_read_streams_is_not_acceptable_where_there_a
     assert (await streaming.post(call_add(), accept=accept)).status == 406
 
 
+async def test_json_alone_will_do_where_there_are_no_streams(guarded: Any) -> None:
+    # In both orders: what was found out of a header for one is not taken for the other.
+    for kind, status in [("consumer", 406), ("wsgi", 200), ("consumer", 406)]:
+        reply = await guarded(anonymous, kind).post(call_add(), accept="application/json")
+        assert reply.status == status
+
+
 @pytest.mark.parametrize("accept", ["*/*", "application/*, text/*", "text/event-stream;q=0.5, */*"])
 async def test_ranges_of_media_types_are_understood(door: Door, accept: str) -> None:
     assert (await door.post(call_add(), accept=accept)).status == 200

@@ -211,3 +211,14 @@ async def test_the_admin_closes_and_opens(server: MCPServer, settings: Any) -> N
     assert (await door.call("tools/list")).status == 200
     other = await post(f"{list_page}add/", {**form, "server": "nope"})
     assert other.status_code == 200
+
+
+def test_what_the_settings_say_holds_for_a_server_that_is_there(settings: Any) -> None:
+    server = MCPServer("there", version="1.0")
+    assert (server.gate, server.door, server.journal) == (None, None, None)
+
+    settings.DJANGO_MCP = {"KILL_SWITCH": True, "AUDIT": True}
+    assert None not in (server.gate, server.door, server.journal)
+
+    settings.DJANGO_MCP = {}
+    assert (server.gate, server.door, server.journal) == (None, None, None)

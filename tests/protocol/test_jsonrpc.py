@@ -164,6 +164,8 @@ def test_bytes_that_are_not_json_are_a_parse_error(message):
 def test_the_error_names_what_was_wrong():
     with pytest.raises(ParseError, match="byte order mark"):
         parse(UNPARSEABLE["a byte order mark"])
+    with pytest.raises(ParseError, match=r"Expecting value: line 2 column 5 \(char 6\)"):
+        parse(b'{\n"a":')
     with pytest.raises(ParseError, match="NaN"):
         parse(UNPARSEABLE["NaN"])
     with pytest.raises(ParseError, match="-1e999"):

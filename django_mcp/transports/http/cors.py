@@ -27,15 +27,14 @@ _LONGEST: Final = 2000
 
 
 def is_preflight(request: HttpRequest) -> bool:
-    """True for the question that a browser asks before the request of a page."""
-    headers = request.headers
-    return request.method == "OPTIONS" and "access-control-request-method" in headers
+    """True where a request with OPTIONS is what a browser asks before the request of a page."""
+    return "access-control-request-method" in request.headers
 
 
 def for_pages(request: HttpRequest, channel: Channel, guard: Guard) -> Channel:
-    """`channel`, whose answers a page of another origin can read where it may call."""
-    origin = request.headers.get("origin")
-    if origin is None or origin not in guard.allowed_origins:
+    """`channel`, whose answers the page of another origin that sends this can read where it may."""
+    origin = request.headers["origin"]
+    if origin not in guard.allowed_origins:
         return channel
     return _Readable(channel, origin)
 

@@ -109,8 +109,10 @@ class Response:
         return self._channel.connected and not (self._closed or self.is_gone)
 
     def when_gone(self, call: Callable[[], object]) -> None:
-        """Call this as soon as it is known that the client has gone away."""
+        """From now on call this, once it is known that the client has gone away; and it is from
+        now on that silence counts."""
         self._on_gone = call
+        self._wrote_at = asyncio.get_running_loop().time()
         self._channel.on_disconnect(self.lose_client)
 
     def look_after(self) -> None:

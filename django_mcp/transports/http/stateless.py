@@ -83,7 +83,11 @@ async def _answer_for(client: _Client, answering: Awaitable[Reply], response: Re
     """Answer `client`; one that goes away, or may stay no longer, cancels the call."""
     waiting = asyncio.get_running_loop().call_later(LOOK_AFTER, client.look_after)
     try:
-        reply = await answering
+        try:
+            reply = await answering
+        finally:
+            waiting.cancel()
+            client.end()
     except asyncio.CancelledError:
         response.stop()
         if not client.is_behind_it():
@@ -91,9 +95,6 @@ async def _answer_for(client: _Client, answering: Awaitable[Reply], response: Re
         if not response.is_gone and client.refused is not None:
             await client.dismiss(client.refused)
         return
-    finally:
-        waiting.cancel()
-        client.end()
     client.is_behind_it()
     await response.finish(reply)
 
@@ -120,7 +121,8 @@ class _Client:
         self._stay.begin(self.turn_out)
 
     def end(self) -> None:
-        """The client waits no longer."""
+        """Nothing is left to cancel: what is written now is written to its end."""
+        self._cancelling.is_over = True
         stay, self._stay = self._stay, None
         if stay is not None:
             stay.end()
@@ -154,15 +156,17 @@ class _Cancelling:
     """Cancels the task that is running now. The response knows this and not the client, which
     knows the response: two that know each other are left to the garbage collector."""
 
-    __slots__ = ("_times", "task")
+    __slots__ = ("_times", "is_over", "task")
 
     def __init__(self) -> None:
         self.task: Any = asyncio.current_task()
+        self.is_over = False
         self._times = 0
 
     def cancel(self) -> None:
-        self._times += 1
-        self.task.cancel()
+        if not self.is_over:
+            self._times += 1
+            self.task.cancel()
 
     def take_back(self) -> bool:
         """Take it back; False where there was nothing to, or something else cancelled as well."""
