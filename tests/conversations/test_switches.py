@@ -214,6 +214,7 @@ async def test_the_admin_closes_and_opens(server: MCPServer, settings: Any) -> N
 
 
 def test_what_the_settings_say_holds_for_a_server_that_is_there(settings: Any) -> None:
+    settings.DJANGO_MCP = {}
     server = MCPServer("there", version="1.0")
     assert (server.gate, server.door, server.journal) == (None, None, None)
 
