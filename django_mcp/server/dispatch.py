@@ -87,6 +87,8 @@ async def answer(exchange: Exchange) -> Reply:
     except (Exception, SystemExit) as error:
         # A tool that calls sys.exit(), as command lines do, must not end the server.
         reply = _failure(exchange, error)
+    # It knows the exchange, and two that know each other are left to the garbage collector.
+    exchange.given = None
     if is_reported(exchange):
         await report(exchange, reply.outcome, reply.code, started, len(reply.body))
     return reply

@@ -106,10 +106,10 @@ class Exchange:
     __slots__ = (
         "_asking",
         "_connect_asking",
-        "_context",
         "_correlation",
         "_question",
         "caller",
+        "given",
         "lifespan_state",
         "link",
         "outlet",
@@ -137,7 +137,8 @@ class Exchange:
         self.link = link
         self.target = ""
         self.lifespan_state: Any = None
-        self._context: Context | None = None
+        #: The context, once anybody received it.
+        self.given: Context | None = None
         self._connect_asking = asking
         self._asking: Asking | None = None
         self._question: tuple[Mapping[str, Any] | None, object, str | None] | None = None
@@ -162,9 +163,9 @@ class Exchange:
     @property
     def context(self) -> Context:
         """What user code receives; the same object for the whole exchange."""
-        if self._context is None:
-            self._context = Context(self)
-        return self._context
+        if self.given is None:
+            self.given = Context(self)
+        return self.given
 
     async def allows(self, rule: AccessRule | None) -> bool:
         """True where the caller may use what `rule` guards."""
