@@ -572,7 +572,7 @@ async def test_a_client_that_is_handed_in_does_not_cut_quiet_calls_off() -> None
         await reply.end()
 
     async with (
-        httpx.AsyncClient(timeout=0.1) as http_client,
+        httpx.AsyncClient(timeout=httpx.Timeout(10, read=0.1)) as http_client,
         Fake(call) as fake,
         Client(fake.url, revisions=STATEFUL, http_client=http_client) as client,
     ):
