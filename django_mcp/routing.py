@@ -122,7 +122,7 @@ class Routes:
     def find(self, scope: Scope) -> tuple[Application | None, Scope]:
         """What serves the path of `scope`, None for nothing; and the scope with what its route
         says."""
-        path = path_of(scope) if scope.get("root_path") else scope["path"]
+        path = path_of(scope)
         fixed = self._fixed.get(path)
         if fixed is not None or not self._patterns:
             return fixed, scope

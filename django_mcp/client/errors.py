@@ -17,7 +17,6 @@ A message names the server, the method or the value, and never a token or a head
 
 from __future__ import annotations
 
-import re
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,13 +24,6 @@ from ..protocol.errors import ProtocolError
 
 if TYPE_CHECKING:
     from .results import ToolResult
-
-
-def shown(url: str) -> str:
-    """`url` as an error shows it: without what may be a password, whatever is wrong with it."""
-    before, at, rest = url.rpartition("@")
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/+", before)
-    return repr(f"{scheme[0] if scheme else ''}********@{rest}" if at else url)
 
 
 class ClientError(Exception):

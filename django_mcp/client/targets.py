@@ -7,8 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import httpx
 
+from ..protocol.problems import shown_url
 from .connecting import Transport
-from .errors import shown
 from .transports.http import HttpTransport
 from .transports.stdio import StdioTransport
 from .transports.websocket import WebSocketTransport
@@ -43,8 +43,8 @@ def transport_for(
         raise ValueError("headers=, auth= and http_client= are for URLs: there is none here.")
     if isinstance(target, str):
         raise ValueError(
-            f"{shown(target)} is no http://, https://, ws:// or wss:// URL. A command to start is "
-            'given as a list: ["python", "server.py"].'
+            f"{shown_url(target)} is no http://, https://, ws:// or wss:// URL. A command to start "
+            'is given as a list: ["python", "server.py"].'
         )
     if isinstance(target, list | tuple):
         return StdioTransport(target)

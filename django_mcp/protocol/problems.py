@@ -145,6 +145,13 @@ def _path(place: Iterable[str | int], root: str = "arguments") -> str:
     return f"{path[: LONGEST_PATH // 2]}…{path[-LONGEST_PATH // 2 :]}"
 
 
+def shown_url(url: str) -> str:
+    """A URL in quotes, without what may be a password in it, whatever is wrong with it."""
+    before, at, rest = url.rpartition("@")
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/+", before)
+    return repr(f"{scheme[0] if scheme else ''}********@{rest}" if at else url)
+
+
 def shown(value: object) -> str:
     """A value as JSON, shortened."""
     try:

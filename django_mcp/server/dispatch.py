@@ -76,6 +76,7 @@ async def answer(exchange: Exchange) -> Reply:
             reply = _success(exchange, result)
     except asyncio.CancelledError as error:
         if _is_cancelled():
+            exchange.given = None
             if is_reported(exchange):
                 await report(exchange, "cancelled", None, started)
             raise
@@ -136,6 +137,8 @@ async def _surrounded(exchange: Exchange, params: Any, handler: Handler) -> Resu
         await server.workers.run_sync(server.waiting.settle)
     if server.lifespan is not None:
         exchange.lifespan_state = await server.lifespan.state()
+    if not server.middleware:
+        return await handler(exchange, params)
 
     async def innermost(ctx: Context) -> Result:
         return await handler(exchange, params)

@@ -178,6 +178,15 @@ async def test_closing_ends_the_calls_that_run() -> None:
 def test_what_is_no_url_of_a_socket_is_refused() -> None:
     with pytest.raises(ValueError, match="ws:// or wss:// URL"):
         WebSocketTransport("http://example.com")
+    for url in (
+        "ws://",
+        "ws://127.0.0.1:0/",
+        "ws://127.0.0.1:99999/",
+        "ws://127.0.0.1:x/",
+        "ws://[",
+    ):
+        with pytest.raises(ValueError, match="ws:// or wss:// URL"):
+            WebSocketTransport(url)
     with pytest.raises(ValueError, match="give a WebSocket headers="):
         Client("ws://example.com", auth=object())  # type: ignore[arg-type]
 

@@ -177,12 +177,13 @@ def calling(door: Door, tool: str, **more: Any) -> Dialogue:
 class Departing:
     """A client that sends a request and may go away before anything has come back."""
 
-    def __init__(self, door: AsgiDoor, message: Any) -> None:
+    def __init__(self, door: AsgiDoor, message: Any, **headers: str) -> None:
         body = json.dumps(message).encode()
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._incoming.put_nowait({"type": "http.request", "body": body})
         self.sent: list[dict[str, Any]] = []
-        scope = door.scope(Request(headers=headers_for(message), body=body))
+        every = headers_for(message, **headers)
+        scope = door.scope(Request(headers=every, body=body))
         self.task = asyncio.ensure_future(door.application(scope, self._incoming.get, self._send))
 
     async def _send(self, message: dict[str, Any]) -> None:

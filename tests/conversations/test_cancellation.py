@@ -72,6 +72,23 @@ async def test_a_client_that_leaves_before_the_answer_cancels_the_call(
     assert client.sent == []
 
 
+async def test_a_page_of_another_origin_that_is_left_cancels_its_call(
+    settings: Any, server: MCPServer
+) -> None:
+    settings.DJANGO_MCP = {"ALLOWED_ORIGINS": ["https://app.example.com"]}
+    steps = Steps()
+
+    @server.tool
+    async def wait() -> None:
+        await steps.wait()
+
+    client = Departing(consumer_of(server), call("wait"), origin="https://app.example.com")
+    await steps.started.wait()
+    await client.leave()
+
+    assert steps.seen == ["cancelled", "put away"]
+
+
 async def test_a_client_that_leaves_while_the_last_event_is_written_cancels_nothing(
     server: MCPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +120,7 @@ async def test_a_client_that_leaves_while_the_last_event_is_written_cancels_noth
                 await asyncio.sleep(0)
 
     await door.application(door.scope(request), receive, send)
+    assert gone.is_set()
 
 
 async def test_a_client_that_leaves_in_the_middle_of_a_stream_cancels_the_call(

@@ -84,7 +84,8 @@ async def test_a_request_is_let_go_of_as_soon_as_it_is_answered(
         scope = door.scope(Request(headers=headers_for(message), body=body))
         await asyncio.ensure_future(door.application(scope, receive, send))
         del receive
-        assert set(sent) == {"http.response.start", "http.response.body"}
+        pieces = 3 if way == "talks" else 1  # The last one is empty.
+        assert sent == ["http.response.start", *["http.response.body"] * pieces]
         assert kept() is None
     finally:
         gc.enable()

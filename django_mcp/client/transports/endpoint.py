@@ -14,7 +14,8 @@ from typing import Final
 
 import httpx
 
-from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer, UnexpectedStatus, shown
+from ...protocol.problems import shown_url
+from ..errors import ConnectionFailed, ConnectionLost, InvalidAnswer, UnexpectedStatus
 from .headers import given
 
 JSON: Final = "application/json"
@@ -210,9 +211,9 @@ def url_of(url: str) -> httpx.URL:
     except httpx.InvalidURL as error:
         # What httpx says of it may repeat a part of a password.
         why = "" if "@" in url else f": {error}"
-        raise ValueError(f"{shown(url)} is no URL{why}.") from None
+        raise ValueError(f"{shown_url(url)} is no URL{why}.") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(f"An MCP endpoint has an http:// or https:// URL, not {shown(url)}.")
+        raise ValueError(f"An MCP endpoint has an http:// or https:// URL, not {shown_url(url)}.")
     if parsed.port is not None and not 0 < parsed.port < 65536:
         # The operating system would take what is left of it modulo 65536.
         raise ValueError(f"The URL names a port that there is not, {parsed.port}: 1 to 65535.")

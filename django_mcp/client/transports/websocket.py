@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Never
 from urllib.parse import urlsplit
 
+from ...protocol.problems import shown_url
 from ..channels import Inbox
 from ..connecting import Transport
-from ..errors import ConnectionFailed, ConnectionLost, UnexpectedStatus, shown
+from ..errors import ConnectionFailed, ConnectionLost, UnexpectedStatus
 from .headers import given
 from .pipes import PipeChannel
 
@@ -41,7 +42,7 @@ class WebSocketTransport:
         largest: int = LARGEST,
     ) -> None:
         if not _is_of_socket(url):
-            raise ValueError(f"A WebSocket has a ws:// or wss:// URL, not {shown(url)}.")
+            raise ValueError(f"A WebSocket has a ws:// or wss:// URL, not {shown_url(url)}.")
         try:
             from websockets import exceptions
             from websockets.asyncio import client

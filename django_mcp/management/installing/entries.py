@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.core.validators import URLValidator
 
+from ...protocol.problems import shown_url
 from ...transports.http.hosts import Entry, Host
 from ..named import headers_of
 
@@ -40,15 +41,10 @@ def served(host: Host, url: str, headers: Iterable[str]) -> Entry:
         URLValidator(schemes=["http", "https"])(_with_a_dot(url))
     except (ValidationError, ValueError):
         raise CommandError(
-            f"--url {_shown(url)!r}: give the whole URL of the endpoint, such as "
+            f"--url {shown_url(url)}: give the whole URL of the endpoint, such as "
             "https://example.com/mcp."
         ) from None
     return host.at_url(url, headers_of(headers))
-
-
-def _shown(url: str) -> str:
-    """`url` without what may be a password in it."""
-    return re.sub(r"//.*@", "//********@", url)
 
 
 def _with_a_dot(url: str) -> str:

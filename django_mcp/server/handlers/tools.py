@@ -31,14 +31,13 @@ async def call(exchange: Exchange, params: CallToolRequestParams) -> Result:
 
     What the caller may not use is unknown to them; that is settled before anything is validated.
     """
-    server, caller = exchange.server, exchange.caller
+    server = exchange.server
     tool = server.tools.find(params.name)
     if tool is None:
         raise unknown(exchange)
     if tool.rule is not None and not await exchange.allows(tool.rule):
         raise unknown(exchange)
-    if caller.principal.limits is not None:
-        exchange.require_scopes(tool)
+    exchange.require_scopes(tool)
     given = params.arguments or {}
     if tool.param_headers:
         _check_headers(exchange, tool, given)
@@ -55,7 +54,7 @@ async def call(exchange: Exchange, params: CallToolRequestParams) -> Result:
         return tool_result(value, output, any_json)
     dumped = value if type(value) is output.exact else declared_data(value, output)
     structured = output.wrap(dumped, any_json)
-    frame = server.frames.find(revision, caller.origin, structured=structured is not None)
+    frame = server.frames.find(revision, exchange.caller.origin, structured=structured is not None)
     return frame.fill(dumped, structured)
 
 

@@ -77,8 +77,7 @@ class Guard:
     def check_media(self, request: HttpRequest) -> None:
         """Refuse a body that is no JSON with 415, and a client that cannot read both forms of an
         answer with 406; `application/json` alone will do where nothing can be streamed."""
-        if not _is_json(request.headers.get("content-type", "")):
-            raise _no_json()
+        self.check_content_type(request)
         if not _accepts_answers(request.headers.get("accept", ""), request.streams):
             raise Refusal(
                 "Accept must name both application/json and text/event-stream.", status=406
@@ -87,7 +86,7 @@ class Guard:
     def check_content_type(self, request: HttpRequest) -> None:
         """Refuse a body that is no JSON with 415."""
         if not _is_json(request.headers.get("content-type", "")):
-            raise _no_json()
+            raise Refusal("Content-Type must be application/json.", status=415)
 
     def check_size(self, request: HttpRequest) -> None:
         """Refuse with 413 a body that says it is too large; one that does not is cut off later."""
@@ -122,10 +121,6 @@ def _same_origin(origin: str, own: str) -> bool:
 def _normal(origin: str) -> str:
     scheme, _, authority = origin.lower().partition("://")
     return f"{scheme}://{authority.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}"
-
-
-def _no_json() -> Refusal:
-    return Refusal("Content-Type must be application/json.", status=415)
 
 
 # Clients send the same few over and over, and anybody may send others: so there is an end to them.
