@@ -122,7 +122,9 @@ class Routes:
     def find(self, scope: Scope) -> tuple[Application | None, Scope]:
         """What serves the path of `scope`, None for nothing; and the scope with what its route
         says."""
-        path = path_of(scope)
+        path, prefix = scope["path"], scope.get("root_path", "")
+        if prefix and path.startswith(f"{prefix}/"):
+            path = path[len(prefix) :]  # Routes are below it (SCRIPT_NAME).
         fixed = self._fixed.get(path)
         if fixed is not None or not self._patterns:
             return fixed, scope
@@ -193,13 +195,6 @@ class MCPRouter:
             await send({"type": f"{step}.complete"})
             if step == "lifespan.shutdown":
                 return
-
-
-def path_of(scope: Scope) -> str:
-    """The path below the prefix the application is served under (SCRIPT_NAME)."""
-    path: str = scope["path"]
-    prefix: str = scope.get("root_path", "")
-    return path[len(prefix) :] if prefix and path.startswith(f"{prefix}/") else path
 
 
 def _is_django_alone(application: Any) -> bool:

@@ -77,7 +77,7 @@ class Guard:
     def check_media(self, request: HttpRequest) -> None:
         """Refuse a body that is no JSON with 415, and a client that cannot read both forms of an
         answer with 406; `application/json` alone will do where nothing can be streamed."""
-        self.check_content_type(request)
+        _check_is_json(request.headers.get("content-type", ""))
         if not _accepts_answers(request.headers.get("accept", ""), request.streams):
             raise Refusal(
                 "Accept must name both application/json and text/event-stream.", status=406
@@ -85,8 +85,7 @@ class Guard:
 
     def check_content_type(self, request: HttpRequest) -> None:
         """Refuse a body that is no JSON with 415."""
-        if not _is_json(request.headers.get("content-type", "")):
-            raise Refusal("Content-Type must be application/json.", status=415)
+        _check_is_json(request.headers.get("content-type", ""))
 
     def check_size(self, request: HttpRequest) -> None:
         """Refuse with 413 a body that says it is too large; one that does not is cut off later."""
@@ -127,8 +126,9 @@ def _normal(origin: str) -> str:
 
 
 @lru_cache(MAX_REMEMBERED)
-def _is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == "application/json"
+def _check_is_json(content_type: str) -> None:
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refusal("Content-Type must be application/json.", status=415)
 
 
 @lru_cache(MAX_REMEMBERED)
